@@ -1,0 +1,73 @@
+# Each target sets up what it needs in $(VENV), and none needs root. Everything runs on the built wheel, not on the tree.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAGE  := $(VENV)/stage
+WHEEL  := $(shell find lifecycle -not -path '*/__pycache__*') README.md LICENSE
+
+.PHONY: help run test bench lint diagrams clean
+
+help:
+	@echo 'make run       run the example agent on a folder it prepares'
+	@echo 'make test      check everything: style, types, layers, tests on the built wheel, coverage'
+	@echo 'make bench     measure, beside the floors'
+	@echo 'make lint      check style, types and layers only'
+	@echo 'make diagrams  write anew what is generated: pictures and tables'
+	@echo 'make clean     take away what make and the tools left behind'
+
+run: $(VENV)/.wheel
+	$(BIN)/python examples/demo.py
+
+bench: $(VENV)/.wheel
+	$(BIN)/python -m benchmarks
+
+diagrams: $(VENV)/.wheel
+	$(BIN)/python diagrams/generate.py
+	$(BIN)/python docs/reference/tables.py
+
+# Every check is made, whichever fails; at the end those that failed are named.
+CHECK := failed=; check() { echo "== $$1"; name=$$1; shift; "$$@" || failed="$$failed $$name"; }
+LINT = \
+	check ruff $(BIN)/ruff check --quiet --output-format concise .; \
+	check format $(BIN)/ruff format --quiet --check --output-format concise .; \
+	check mypy $(BIN)/mypy; \
+	check layers $(BIN)/lint-imports --no-logo --no-cache
+VERDICT := test -z "$$failed" || { echo "FAILED:$$failed" >&2; exit 1; }
+
+lint: $(VENV)/.wheel
+	@$(CHECK); $(LINT); $(VERDICT)
+
+test: $(VENV)/.wheel
+	@$(CHECK); $(LINT); \
+	rm -f .coverage .coverage.*; \
+	check tests $(BIN)/coverage run $(BIN)/pytest; \
+	check coverage $(BIN)/python .ci/branches; \
+	$(VERDICT)
+
+clean:
+	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stage is a copy of what a wheel is built from: a build can neither dirty the tree nor ship what was deleted.
+define stage
+	rm -rf $(STAGE)
+	mkdir -p $(STAGE)
+	cp -R lifecycle pyproject.toml setup.cfg README.md LICENSE $(STAGE)
+	find $(STAGE) -name __pycache__ -type d -prune -exec rm -rf {} +
+endef
+
+$(VENV)/.tools: pyproject.toml setup.cfg
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+	"python: this is %d.%d and lifecycle needs 3.11 or newer; say make PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'setuptools>=77'
+	@$(stage)
+	$(BIN)/python -m pip install --quiet --no-build-isolation '$(STAGE)[all,test]'
+	@touch $@
+
+$(VENV)/.wheel: $(VENV)/.tools $(WHEEL)
+	@$(stage)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(STAGE)/wheel $(STAGE)
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall $(STAGE)/wheel/*.whl
+	@touch $@

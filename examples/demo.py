@@ -1,0 +1,65 @@
+"""Run the tidying agent on a prepared folder, through the real command, in a folder that is gone afterwards.
+
+On a terminal you are asked before anything is deleted. Without one, the run parks: its process ends, and the command
+that it printed, run as it stands, answers the question and carries the run on in another process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from prepare import OVERSIZED_BYTES, prepare
+
+TIDY = Path(__file__).resolve().with_name("tidy.py")
+
+DONE, ENDED_OTHERWISE, WAITING = 0, 1, 3
+"""Exit codes of the command; the last one says that the run waits for a human."""
+
+
+def main() -> int:
+    """Prepare, run, answer if nobody could be asked, and show what the store has of it."""
+    with tempfile.TemporaryDirectory(prefix="lifecycle-demo-") as place:
+        folder, store = prepare(Path(place, "downloads")), str(Path(place, "runs.db"))
+        given = json.dumps({"folder": str(folder), "oversized_bytes": OVERSIZED_BYTES})
+        options = ["--session", "downloads", "--store", store]
+        code, told = lifecycle("run", f"{TIDY}:tidy", given, "--json-input", *options)
+        if code == WAITING and not sys.stdin.isatty():
+            line = next(line for line in told if line.endswith(" approve"))
+            code, _ = lifecycle(*shlex.split(line)[1:])
+        elif sys.stdin.isatty() and code in (ENDED_OTHERWISE, WAITING):
+            code = DONE  # the human said no, or left it for later: either is a good end of a demonstration
+        lifecycle("show", "downloads", "--store", store)
+        lifecycle("history", "downloads", "--store", store)
+        return code
+
+
+def lifecycle(*words: str) -> tuple[int, Sequence[str]]:
+    """Run the command, show what it writes as it comes, and return its exit code and the lines of its stdout."""
+    print(f"\n$ {shlex.join(['lifecycle', *words])}", flush=True)
+    told = []
+    with subprocess.Popen([*command(), *words], stdout=subprocess.PIPE, text=True, encoding="utf-8") as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            print(line, end="", flush=True)
+            told.append(line.strip())
+    return running.returncode, told
+
+
+def command() -> Sequence[str]:
+    """Return what ``lifecycle`` stands for: the script installed with this Python, or its module."""
+    path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))
+    script = shutil.which("lifecycle", path=path)
+    return [script] if script else [sys.executable, "-m", "lifecycle.cli"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

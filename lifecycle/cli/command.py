@@ -1,0 +1,404 @@
+"""The commands and their options.
+
+What lives here: what can be typed, and what is said when it is wrong. What must not: how it is done. The law of this
+file: whatever goes wrong is one sentence on stderr, ``subject: fact; remedy``, and an exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import sys
+import traceback
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lifecycle import Decision, Limits, __version__, answer, approve, reject, reject_and_continue
+from lifecycle.cli import reading, terminal
+from lifecycle.cli.asking import refuse_constant
+from lifecycle.cli.carrying import BAD_INPUT, ENDED_OTHERWISE, WAITING, Carrying, OneSessionStore, opened
+from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
+from lifecycle.cli.target import debugging, full_name, load
+from lifecycle.cli.terminal import Terminal
+from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
+from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound
+from lifecycle.kernel.replies import AlreadyClosed, AlreadyEnded
+from lifecycle.kernel.values import ON_CRASH, Request
+from lifecycle.machines import SESSION
+from lifecycle.runtime.border import LOCAL
+from lifecycle.store.files import default_path
+from lifecycle.store.port import Kept
+from lifecycle.store.sqlite import SQLiteStore
+
+PAGE_MAX = 1_000
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+# -- kinds of options -------------------------------------------------------------------------------------------------
+
+
+class Seconds(click.ParamType[float]):
+    """A time in seconds: a number above 0."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; refuse what is no time."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value!r} is no number of seconds above 0", param, ctx)
+        return seconds
+
+
+def store_option(command: F) -> F:
+    """Add --store."""
+    text = f"The SQLite file. Default: {default_path_shown()}."
+    return click.option("--store", metavar="FILE", help=text)(command)
+
+
+def default_path_shown() -> str:
+    """Return the default file as people write it."""
+    return str(default_path()).replace(str(Path.home()), "~", 1)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON Lines instead of text.")
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="lifecycle")
+@click.option("--debug", is_flag=True, help="Show tracebacks (like LIFECYCLE_DEBUG=1).")
+def lifecycle(debug: bool) -> None:
+    """Run agents under a declared lifecycle, answer what they ask, and look at what became of them.
+
+    Exit codes: 0 done, 1 a run was interrupted, stopped or failed, 2 wrong usage or bad input, 3 a run waits.
+    """
+    if debug:
+        os.environ["LIFECYCLE_DEBUG"] = "1"
+
+
+# -- run --------------------------------------------------------------------------------------------------------------
+
+
+@lifecycle.command(epilog="Example: lifecycle run examples/tidy.py:tidy ~/Downloads --session downloads")
+@click.argument("target")
+@click.argument("given", metavar="[INPUT]", required=False)
+@click.option("--session", help="The session the run belongs to. Default: a new one.")
+@store_option
+@click.option("--json-input", is_flag=True, help="INPUT is JSON; otherwise it is a text.")
+@click.option("--deadline", type=Seconds(), help="Stop the run after this much executing time.")
+@click.option("--on-crash", type=click.Choice(ON_CRASH), default="interrupt", show_default=True,
+              help="What becomes of the run if this process dies while its code is at work.")  # fmt: skip
+@click.option("--key", help="Name the run for retries: the same key joins it, or tells its end.")
+@click.option("--owner", default=LOCAL, show_default=True, help="Who may abort it and answer its questions.")
+@json_option
+def run(
+    target: str,
+    given: str | None,
+    session: str | None,
+    store: str | None,
+    json_input: bool,
+    deadline: float | None,
+    on_crash: str,
+    key: str | None,
+    owner: str,
+    as_json: bool,
+) -> int:
+    """Run an agent and stream what it emits.
+
+    TARGET is module:name or path.py:name. INPUT is a text, or - to read it from stdin. What the agent asks is asked on
+    the terminal; without one, a run that parks is left waiting, and the commands that answer it are printed.
+    """
+    output = Output(as_json)
+    session = f"s-{uuid.uuid4().hex[:12]}" if session is None else checked("session id", session)
+    for what, name in (("key", key), ("owner", owner)):
+        checked(what, name)
+    agent, name = load(target), full_name(target)
+    value = read_input(given, json_input)
+
+    async def work(stopping: Stopping) -> int:
+        async with opened(writable(store, session), output) as (runtime, unfinished):
+            carrying = Carrying(runtime, session, unfinished, owner, output, stopping, asked_here())
+            try:
+                handle = await runtime.start(
+                    agent,
+                    value,
+                    session=session,
+                    name=name,
+                    key=key,
+                    owner=owner,
+                    deadline_seconds=deadline,
+                    on_crash=on_crash,
+                )
+            except LifecycleError as error:
+                return await carrying.after_a_slip(error)
+            carrying.tell_run(handle)
+            return await carrying.until_over(handle)
+
+    return in_loop(work)
+
+
+def checked(what: str, name: str | None) -> str:
+    """Refuse a name that is empty or no Unicode; anything else is the engine's to judge."""
+    try:
+        (name or "").encode()
+    except UnicodeEncodeError:
+        raise Invalid(f"{what} {name!a}", "it is not UTF-8", "type it in UTF-8") from None
+    if name == "":
+        raise Invalid(what, "it is empty", "name one")
+    return name or ""
+
+
+def read_input(given: str | None, as_json: bool) -> Any:
+    """Return the input of the run: nothing, a text, or the value of a JSON text."""
+    bound = Limits().input_bytes_max
+    if given == "-":
+        raw = sys.stdin.buffer.read(bound + 1)
+        if len(raw) > bound:
+            fact = f"over input_bytes_max ({bound} bytes)"
+            raise Busy(
+                "input", fact, "keep large data in a file and pass its path", limit="input_bytes_max", bound=bound
+            )
+        try:
+            given = raw.decode()
+        except UnicodeDecodeError:
+            raise Invalid("input", "it is not UTF-8", "convert it, or pass the path of a file") from None
+    elif given is not None:
+        try:
+            given.encode()
+        except UnicodeEncodeError:
+            raise Invalid("input", "it is not UTF-8", "convert it, or pass the path of a file") from None
+    return given if given is None or not as_json else json_value("input", given)
+
+
+def json_value(what: str, text: str) -> Any:
+    """Return the value of a JSON text, or refuse it."""
+    try:
+        return json.loads(text, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as fault:
+        raise Invalid(what, f"it is no JSON ({fault})", "check it; texts need quotes") from None
+
+
+def writable(path: str | None, session: str) -> OneSessionStore:
+    """Open a store for writing; the folder of the default one is made."""
+    if path is None:
+        chosen = default_path()
+        try:
+            chosen.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            fact = f"its folder cannot be made ({fault.strerror})"
+            raise Invalid(f"store {chosen}", fact, "name another file with --store") from None
+        path = str(chosen)
+    return OneSessionStore(path, session)
+
+
+def asked_here() -> Terminal | None:
+    """Return the terminal, if a human can be asked there."""
+    return Terminal() if terminal.present() else None
+
+
+# -- decide -----------------------------------------------------------------------------------------------------------
+
+DECISIONS = ("approve", "reject", "reject-and-continue", "answer")
+
+
+@lifecycle.command(epilog="Example: lifecycle decide downloads r-81f2a0c3b5d7 clean-up approve --store runs.db")
+@click.argument("session")
+@click.argument("run")
+@click.argument("request")
+@click.argument("decision", type=click.Choice(DECISIONS))
+@click.option("--text", help="The answer as a text, or the feedback of a rejection.")
+@click.option("--value", metavar="JSON", help="The answer as JSON: an approval with edited arguments.")
+@click.option("--digest", help="The digest of what was shown: if it is another question by now, nothing is decided.")
+@click.option("--by", default=LOCAL, show_default=True, help="Who decides.")
+@store_option
+@json_option
+def decide(
+    session: str,
+    run: str,
+    request: str,
+    decision: str,
+    text: str | None,
+    value: str | None,
+    digest: str | None,
+    by: str,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Answer a question and carry the run on in this process.
+
+    The agent is called again by the name under which it was started. The same command twice decides once.
+    """
+    output = Output(as_json)
+    for what, name in (("session id", session), ("run id", run), ("request id", request), ("decider", by)):
+        checked(what, name)
+    made = made_decision(decision, text, value)
+    path = str(default_path() if store is None else store)
+    with closing(SQLiteStore(path, read_only=True)) as look:
+        check_question(look, session, run, request, made)
+
+    async def work(stopping: Stopping) -> int:
+        async with opened(writable(store, session), output) as (runtime, unfinished):
+            carrying = Carrying(runtime, session, unfinished, by, output, stopping, asked_here())
+            handle = runtime.run(session, run)
+            asked = {one.id for one in handle.requests} - {request}
+            try:
+                reply = await handle.decide(request, made, by=by, digest=digest)
+            except LifecycleError as error:
+                return await carrying.after_a_slip(error)
+            if isinstance(reply, AlreadyEnded):
+                output.say(f"run {on_one_line(run)}: it has ended already; there is nothing to decide")
+            if isinstance(reply, AlreadyClosed):
+                output.say(f"request {on_one_line(request)}: it was {reply.how} already; there is nothing to decide")
+            if asked & {one.id for one in handle.requests}:
+                carrying.tell_requests(handle)
+                return WAITING
+            return await carrying.until_over(handle)
+
+    return in_loop(work)
+
+
+def made_decision(decision: str, text: str | None, value: str | None) -> Decision:
+    """Make a decision of the options, or say which of them do not go together."""
+    if text is not None and value is not None:
+        raise Invalid("--text and --value", "both say what the answer is", "give one of them")
+    if decision == "answer":
+        if text is None and value is None:
+            raise Invalid("answer", "it says nothing", "add --text TEXT or --value JSON")
+        return answer(text if value is None else json_value("--value", value))
+    if value is not None or (decision == "approve" and text is not None):
+        option = "--text" if value is None else "--value"
+        raise Invalid(option, f"{decision} takes none", "use answer to answer or to edit the arguments")
+    if decision == "approve":
+        return approve()
+    return (reject if decision == "reject" else reject_and_continue)(text or "")
+
+
+def check_question(store: SQLiteStore, session: str, run: str, request: str, decision: Decision) -> None:
+    """Refuse a question that is not there, an answer that does not fit it, an agent that cannot be called.
+
+    Before anything is taken up: a slip of the keyboard must not set a session going.
+    """
+    kept = store.load(session)
+    if kept is None:
+        raise NotFound(f"session {session}", f"not known in {store.name}", "`lifecycle show` lists what there is")
+    asked = asked_by(kept, run)
+    if asked is None and store.run_ended(session, run) is None:
+        raise NotFound(f"run {run}", f"session {session} has none of that id", "`lifecycle show SESSION` lists them")
+    found = next((one for one in asked or () if one.id == request), None) or store.request_closed(session, run, request)
+    if found is None:
+        known = ", ".join(one.id for one in asked or () if one.state == "open") or "none"
+        raise NotFound(f"request {request}", f"run {run} asked no such question", f"its open ones are: {known}")
+    if decision.kind == "answer" and found.kind == "approval" and isinstance(decision.content, str):
+        raise Invalid(f"request {request}", "an approval is answered with arguments", "give them as --value JSON")
+    for one in kept.session.unfinished():
+        if one.spec.id == run:
+            load(one.spec.agent)
+
+
+def asked_by(kept: Kept, run: str) -> tuple[Request, ...] | None:
+    """Return the batch of an unfinished run; none if there is no such run."""
+    return next((one.requests for one in kept.session.unfinished() if one.spec.id == run), None)
+
+
+# -- show and history -------------------------------------------------------------------------------------------------
+
+STATES = tuple(state.name for state in SESSION.states)
+
+
+@lifecycle.command(epilog="Example: lifecycle show --state waiting_for_human --store runs.db")
+@click.argument("session", required=False)
+@click.option("--state", type=click.Choice(STATES), help="Only sessions in this state.")
+@click.option("--limit", type=click.IntRange(1, PAGE_MAX), default=50, show_default=True, help="How many at most.")
+@click.option("--after", help="Continue behind this session, or, for one session, behind this revision.")
+@store_option
+@json_option
+def show(
+    session: str | None, state: str | None, limit: int, after: str | None, store: str | None, as_json: bool
+) -> int:
+    """List sessions, or show the runs of one and what they ask. Another process may be writing to the file."""
+    output = Output(as_json)
+    if session is not None and state is not None:
+        raise Invalid("--state", "it chooses among sessions", "leave it or SESSION away")
+    if session is not None and after is not None and not (after.isascii() and after.isdigit()):
+        raise Invalid(f"--after {after}", "for one session it is a revision", "use a whole number")
+    checked("session id", session)
+    path = str(default_path() if store is None else store)
+    with closing(SQLiteStore(path, read_only=True)) as look:
+        if session is None:
+            reading.show_sessions(look, output, after, limit, state)
+        else:
+            reading.show_session(look, output, session, after, limit)
+    return 0
+
+
+@lifecycle.command(epilog="Example: lifecycle history downloads --after 12 --store runs.db")
+@click.argument("session")
+@click.option("--after", type=click.IntRange(0), default=0, help="Only steps after this revision.")
+@store_option
+@json_option
+def history(session: str, after: int, store: str | None, as_json: bool) -> int:
+    """Show every step of a session: what arrived, and what came of it."""
+    output = Output(as_json)
+    checked("session id", session)
+    path = str(default_path() if store is None else store)
+    with closing(SQLiteStore(path, read_only=True)) as look:
+        reading.history(look, output, session, after)
+    return 0
+
+
+# -- calling ----------------------------------------------------------------------------------------------------------
+
+
+class OneLine(logging.Handler):
+    """Write what the library logs as one line each on stderr; tracebacks only if they are wanted."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        text = on_one_line(record.getMessage())
+        if debugging() and record.exc_info and record.exc_info[0] is not None:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        Output().say(text)
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments and return its exit code."""
+    output = Output()
+    stdout, log = sys.stdout, logging.getLogger("lifecycle")
+    writer, level = OneLine(), log.level
+    log.addHandler(writer)
+    if debugging() or "--debug" in arguments:
+        log.setLevel(logging.DEBUG)
+    try:
+        code = lifecycle.main(list(arguments), prog_name="lifecycle", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        name = "lifecycle" if error.ctx is None else error.ctx.command_path
+        said = error.format_message().rstrip(".")
+        output.say(f"{name}: {on_one_line(said)}; see `{name} --help`", "red")
+        return BAD_INPUT
+    except click.ClickException as error:
+        output.say(f"lifecycle: {on_one_line(error.format_message())}; see `lifecycle --help`", "red")
+        return BAD_INPUT
+    except click.Abort:
+        return LEFT_AT_ONCE
+    except StdoutClosedError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ENDED_OTHERWISE
+    except LifecycleError as error:
+        output.say(on_one_line(str(error)), "red")
+        return BAD_INPUT
+    finally:
+        sys.stdout = stdout
+        log.removeHandler(writer)
+        log.setLevel(level)

@@ -1,0 +1,25 @@
+"""The entry point, which can say what is missing.
+
+What lives here: the one function that an installed command calls. What must not: anything that needs more than the
+core. The law of this file: whatever is not installed is named in one sentence, with what installs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+EXTRA = ("click", "rich", "msgspec")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0 done, 1 ended otherwise, 2 wrong usage or bad input, 3 waiting."""
+    try:
+        from lifecycle.cli.command import call
+    except ModuleNotFoundError as missing:
+        name = (missing.name or "").partition(".")[0]
+        if name not in EXTRA:
+            raise
+        print(f"lifecycle: {name} is not installed; pip install agent-lifecycle[cli]", file=sys.stderr)
+        return 2
+    return call(sys.argv[1:] if arguments is None else arguments)

@@ -1,0 +1,139 @@
+"""The work of one step: the thawed session and what the step has brought about so far.
+
+What lives here: the mutable state of a single step, and how its parts are thawed. What must not: rules. The law of
+this file: nothing here outlives the step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lifecycle.hooks import Hook
+from lifecycle.kernel.draft import twin_of
+from lifecycle.kernel.inputs import Input
+from lifecycle.kernel.tables import Faulty, Tables
+from lifecycle.kernel.values import Closed, Ended, Execution, Run, Session, value
+
+SESSIONS, RUNS, EXECUTIONS = twin_of(Session), twin_of(Run), twin_of(Execution)
+
+Move = tuple[str, object, str, str | None, str]
+"""A move of a machine: its name, the subject's id, trigger, source, dest."""
+
+
+@value
+class End:
+    """Why something ends: the cause, the principal or timer behind it, free text, and the agent's value."""
+
+    cause: str
+    who: str = ""
+    text: str = ""
+    result: str | None = None
+
+
+class Work:
+    """Hold what one step has thawed, moved and brought about.
+
+    ``about`` is what the input names; ``token`` that of every timer armed by this step; ``again`` is set by recovery.
+    ``runs`` and ``executions`` pair each thawed one with its value before, none if it is new.
+    """
+
+    __slots__ = (
+        "about",
+        "again",
+        "before",
+        "closed",
+        "edges",
+        "ended",
+        "executions",
+        "given",
+        "input",
+        "moves",
+        "now",
+        "runs",
+        "session",
+        "tables",
+        "taken",
+        "token",
+    )
+
+    about: Any
+    again: bool
+    before: Session | None
+    closed: tuple[Closed, ...]
+    edges: list[Hook]
+    ended: tuple[Ended, ...]
+    executions: list[tuple[Execution | None, Execution]]
+    given: list[Hook]
+    input: Input
+    moves: list[Move]
+    now: int
+    runs: list[tuple[Run | None, Run]]
+    session: Session
+    tables: Tables
+    taken: list[Hook]
+    token: tuple[int, int]
+
+
+def begun(tables: Tables, before: Session | None, session: Session, given: Input, now: int, about: Any) -> Work:
+    """Begin the work of a step. A function rather than an ``__init__``: calling a class costs twice as much."""
+    work = make_work(Work)
+    work.tables = tables
+    work.before = before
+    work.session = session
+    work.input = given
+    work.now = now
+    work.about = about
+    work.again = False
+    work.token = (session.revision, 0)
+    work.given = []
+    work.taken = []
+    work.edges = []
+    work.moves = []
+    work.runs = []
+    work.executions = []
+    work.ended = ()
+    work.closed = ()
+    return work
+
+
+make_work = object.__new__
+
+
+def thawed_head(work: Work) -> Run | None:
+    """Return the head, thawed; none if there is none."""
+    head = work.session.head
+    if head is None or head.__class__ is not Run:
+        return head
+    twin = RUNS.thaw(head)
+    work.session.head = twin
+    work.runs.append((head, twin))
+    return twin
+
+
+def thawed_run(work: Work, name: str) -> Run:
+    """Return the unfinished run of that id, thawed; judges made sure that there is one."""
+    session = work.session
+    if session.head is not None and session.head.spec.id == name:
+        head = thawed_head(work)
+        assert head is not None
+        return head
+    for place, run in enumerate(session.queue):
+        if run.spec.id == name:
+            if run.__class__ is not Run:
+                return run
+            twin = RUNS.thaw(run)
+            session.queue = (*session.queue[:place], twin, *session.queue[place + 1 :])
+            work.runs.append((run, twin))
+            return twin
+    raise Faulty(f"run {name} is not unfinished")
+
+
+def thawed_slot(work: Work) -> Execution | None:
+    """Return the execution in the slot, thawed; none if the slot is free."""
+    slot = work.session.execution
+    if slot is None or slot.__class__ is not Execution:
+        return slot
+    twin = EXECUTIONS.thaw(slot)
+    work.session.execution = twin
+    work.executions.append((slot, twin))
+    return twin

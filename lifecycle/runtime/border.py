@@ -1,0 +1,95 @@
+"""The border: what callers hand over, checked before anything is asked of the kernel.
+
+What lives here: checks of names, choices and times. What must not: judgement of states. The law of this file: what is
+malformed is refused by name and changes nothing.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from lifecycle.errors import Busy, Invalid
+from lifecycle.kernel.values import ON_EXPIRY, Policy, Request, us
+from lifecycle.runtime.payload import value_of
+
+LOCAL = "local"
+"""The principal of whoever does not say who they are."""
+
+
+def checked_policy(policy: Policy) -> Policy:
+    """Refuse a policy with a time or a bound that makes no sense."""
+    for name in ("orphan_grace_seconds", "closing_grace_seconds", "request_expiry_seconds"):
+        seconds = getattr(policy, name)
+        none_is_fine = seconds is None and name != "closing_grace_seconds"
+        if not none_is_fine and (seconds is None or not 0 <= seconds < 1e11):
+            raise Invalid(f"policy {name}", f"{seconds!r} is no time", "use a number of seconds, or None for none")
+    for name in ("queue_max", "requests_max", "answers_max", "attempts_max"):
+        if getattr(policy, name) < (0 if name == "queue_max" else 1):
+            raise Invalid(f"policy {name}", f"{getattr(policy, name)!r} is too small", "use a positive number")
+    check_choice("policy on_expiry", policy.on_expiry, ON_EXPIRY)
+    return policy
+
+
+def check_choice(what: str, got: str, known: tuple[str, ...]) -> None:
+    """Refuse a choice that does not exist."""
+    if got not in known:
+        raise Invalid(what, f"{got!r} is no choice", f"use one of {', '.join(known)}")
+
+
+def check_names(chars_max: int, **names: str | None) -> None:
+    """Refuse names that cannot be written down: no text, no characters of any encoding, or too long."""
+    for what, name in names.items():
+        if name is None:
+            continue
+        if not isinstance(name, str) or not is_text(name):
+            raise Invalid(what, f"{name!r} is no text that can be written down", "use ordinary text")
+        if len(name) > chars_max:
+            fact = f"{len(name)} characters are over name_chars_max ({chars_max})"
+            raise Busy(what, fact, "use a shorter one", limit="name_chars_max", bound=chars_max)
+
+
+def is_text(name: str) -> bool:
+    """Say whether it can be encoded; half of a surrogate pair cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+UNFIT = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories that no session id may have: control characters, surrogates, line and paragraph separators."""
+
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Marks that turn the direction of text: with them a session could be shown as another."""
+
+
+def is_unfit(letter: str) -> bool:
+    """Say whether no session id may have this character."""
+    return letter in TURNING or unicodedata.category(letter) in UNFIT
+
+
+def check_session_id(name: str, chars_max: int) -> None:
+    """Refuse a session id that has control characters or line breaks; spaces, quotes, emoji, any script are fine."""
+    if not isinstance(name, str) or not name or any(is_unfit(letter) for letter in name):
+        raise Invalid(f"session id {name!r}", "empty, or with control characters", "use text on one line")
+    if len(name) > chars_max:
+        fact = f"{len(name)} characters are over name_chars_max ({chars_max})"
+        raise Busy(f"session id {name[:32]!r}…", fact, "use a shorter one", limit="name_chars_max", bound=chars_max)
+
+
+def span(name: str, seconds: float | None) -> int | None:
+    """Turn an optional time in seconds into microseconds; a time that is none, or too long to count, means none."""
+    if seconds is None:
+        return None
+    if not seconds > 0:
+        raise Invalid(name, f"{seconds!r} is no time", "use a positive number of seconds, or None for no limit")
+    return None if seconds == float("inf") else us(seconds)
+
+
+def check_answer(request: Request, value: Any) -> None:
+    """Refuse a choice that was not offered."""
+    options = value_of(request.body).get("options") if request.kind == "choice" else None
+    if options is not None and value not in options:
+        raise Invalid(f"request {request.id}", f"{value!r} is not offered", f"choose one of {', '.join(options)}")

@@ -1,0 +1,172 @@
+"""Draining: how a runtime opens, recovers, and shuts down in order.
+
+What lives here: the first and the last moments. What must not: anything in between. The law of this file: a shutdown is
+bounded, excludes its own requester, and says what it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from lifecycle.errors import Refused, StoreError
+from lifecycle.kernel.finding import run_named
+from lifecycle.kernel.inputs import (
+    Shutdown,
+)
+from lifecycle.kernel.values import us
+from lifecycle.runtime.clock import VirtualClock
+from lifecycle.runtime.line import Line
+from lifecycle.runtime.stepping import Stepping, slot_state
+from lifecycle.runtime.writer import Writer
+
+log = logging.getLogger("lifecycle")
+
+
+@attrs.frozen
+class ShutdownReport:
+    """What an orderly shutdown did: runs aborted, executions given up, runs left queued and parked for the next."""
+
+    aborted: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
+    queued: tuple[str, ...] = ()
+    parked: tuple[str, ...] = ()
+
+
+class Draining(Stepping):
+    """Open and close what steps sessions."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Start the clock and recover: sessions with live work at once, the idle ones behind them."""
+        self.clock.start(self.store.latest())
+        if isinstance(self.clock, VirtualClock):
+            self.clock.watch(self._busy)
+        self._writer = Writer(self.store, self.limits.in_place_commit_seconds_max)
+        self._recovering = asyncio.get_running_loop().create_task(self._recover_all(list(self.store.unsettled())))
+        await self._recovering
+
+    async def _recover_all(self, sessions: list[str]) -> None:
+        """Load every session that was left with something to recover; loading one puts its recovery first in line."""
+        for place, name in enumerate(sessions):
+            self._advance(self._line(name))
+            if place % 64 == 63:
+                await self._quiet()
+        await self._quiet()
+
+    async def close(self, drain_seconds: float = 0.0) -> ShutdownReport:
+        """Shut down in order: admit nothing more, wait, abort what executes, wait for it, let go of the store.
+
+        Waits ``drain_seconds`` for runs to end by themselves, then the closing grace for their code to return. Queued
+        and parked runs stay for the next process.
+        """
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close(drain_seconds))
+        report: ShutdownReport = await asyncio.shield(self._closing)
+        return report
+
+    async def _close(self, drain_seconds: float) -> ShutdownReport:
+        self.abandoned.clear()
+        aborted = await self._drain(drain_seconds)
+        self._closed = True
+        self._release()
+        report = ShutdownReport(tuple(aborted), tuple(self.abandoned), *self._left())
+        self.store.close()
+        return report
+
+    def _left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the runs that stay for the next process: queued or starting, and parked."""
+        sessions = [line.session for line in self._lines.values() if line.session is not None]
+        runs = [run for session in sessions for run in session.unfinished()]
+        queued = tuple(run.spec.id for run in runs if run.state != "waiting_for_human")
+        return queued, tuple(run.spec.id for run in runs if run.state == "waiting_for_human")
+
+    def _release(self) -> None:
+        """Let go of everybody who still waits, and of the writer; note how far hooks were performed."""
+        self.timers.stop()
+        self.streams.end_all("shutdown")
+        gone = Refused("runtime", "it was shut down before this was done", "start another")
+        for line in self._lines.values():
+            for item in line.everything_in_line():
+                item.fail(gone)
+            line.changed()
+        for future in [future for several in self.end_waiters.values() for future in several]:
+            if not future.done():
+                future.set_exception(gone)
+                future.exception()  # looked at, so that nobody warns of it
+        if self._writer is not None:
+            self._writer.close()
+        try:
+            self.store.mark_performed({line.id: line.performed for line in self._lines.values() if line.session})
+        except StoreError as error:
+            log.warning("%s", error)
+
+    async def _drain(self, drain_seconds: float) -> list[str]:
+        """Wait for executing code, bounded; abort it; wait for it to settle or be given up. Return what was aborted.
+
+        Code that asks for the shutdown itself is aborted like any other, but not waited for.
+        """
+        await self._until(lambda: not self._executing(), drain_seconds)
+        ending = [(line, run_in_slot(line)) for line in self._executing(own=True)]
+        for line, _ in ending:
+            self.post(line.id, Shutdown())
+        await self._until(lambda: not self._executing(own=True) and not self._live_code(), self._patience())
+        await self._quiet()
+        return [run for line, run in ending if line.session and run_named(line.session, run) is None]
+
+    def _patience(self) -> float:
+        """Return how long a shutdown waits for code to return: the closing grace, and time to give it up."""
+        return self.policy.closing_grace_seconds + 1.0
+
+    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
+        """Wait until something is so, at most for a time of the engine's clock."""
+        if done():
+            return
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        wakeup = self.clock.call_at(
+            self.clock.now() + us(seconds), lambda: None if over.done() else over.set_result(None)
+        )
+        try:
+            while not done() and not over.done():
+                changes = [line.change() for line in self._live_code(own=True)]
+                if not changes:
+                    await asyncio.sleep(0)
+                    continue
+                await asyncio.wait([*changes, over], return_when=asyncio.FIRST_COMPLETED)
+                for change in changes:
+                    change.cancel()
+        finally:
+            wakeup.cancel()
+            over.cancel()
+
+    def _executing(self, own: bool = False) -> list[Line]:
+        """Return the lines whose head's code is at work."""
+        return [line for line in self._live_code(own) if line.session and slot_state(line.session) == "executing"]
+
+    def _live_code(self, own: bool = False) -> list[Line]:
+        """Return the lines whose code has not returned; that of whoever asks only where ``own``."""
+        lines = [line for line in self._lines.values() if line.session and slot_state(line.session) in LIVE_CODE]
+        return [line for line in lines if own or not self.is_own_code(line)]
+
+
+LIVE_CODE = ("executing", "closing")
+
+
+def run_in_slot(line: Line) -> str:
+    """Return the run whose execution is in the slot."""
+    assert line.session is not None and line.session.execution is not None
+    return line.session.execution.run

@@ -1,0 +1,155 @@
+"""The line: the inputs of one session, one after another.
+
+What lives here: what a process keeps of a session while it is in memory. What must not: stepping and committing; the
+tracker does that. The law of this file: a session has one line, and its next input is judged only when the last one is
+durable and its hooks are performed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from lifecycle.kernel.inputs import Begin, Input
+from lifecycle.kernel.values import Answer, Session
+
+Late = Callable[[], Input]
+"""An input that is made when it is judged: what it says about the world has to be true then."""
+
+
+class Item:
+    """An input in line, with the time of its arrival, which it keeps through every retry."""
+
+    __slots__ = ("future", "input", "now", "tries")
+
+    def __init__(self, given: Input | Late, now: int, future: asyncio.Future[Any] | None = None) -> None:
+        self.input = given
+        self.now = now
+        self.future = future
+        self.tries = 0
+
+    @property
+    def must_be_taken(self) -> bool:
+        """Say whether it is retried however long that takes: a fact, or a request that nobody waits to be told of."""
+        return self.future is None or (isinstance(self.input, Input) and self.input.fact)
+
+    def resolve(self) -> Input:
+        """Return the input, made now if it is a late one."""
+        if not isinstance(self.input, Input):
+            self.input = self.input()
+        return self.input
+
+    def reply(self, value: object) -> None:
+        """Tell the sender, if it still waits."""
+        if self.future is not None and not self.future.done():
+            self.future.set_result(value)
+
+    def fail(self, error: Exception) -> None:
+        """Raise at the sender, if it still waits."""
+        if self.future is not None and not self.future.done():
+            self.future.set_exception(error)
+
+
+class Granted(Protocol):
+    """What a line knows of the grant of its execution; see ``Grant``."""
+
+    id: str
+    execution: int
+
+    def hand(self, answers: tuple[Answer, ...]) -> None:
+        """Hand answers over to the code that waits for them."""
+
+    def abort(self, cause: str) -> None:
+        """Wake whatever waits for a human."""
+
+
+class Line:
+    """A session in memory: its value, what waits to be judged, who waits for a change."""
+
+    __slots__ = ("begins", "busy", "grant", "id", "inputs", "offer", "offer_is_new", "performed", "session", "watchers")
+
+    def __init__(self, name: str, session: Session | None, performed: int) -> None:
+        self.id = name
+        self.session = session
+        self.performed = performed
+        self.inputs: deque[Item] | None = None
+        self.begins: deque[Item] | None = None
+        self.busy = False
+        self.grant: Granted | None = None
+        self.offer: tuple[str, int] | None = None
+        self.offer_is_new = False
+        self.watchers: list[asyncio.Future[None]] | None = None
+
+    def add(self, item: Item) -> None:
+        """Append an input; a Begin waits until nothing else does, so that an abort in line comes before it."""
+        if isinstance(item.input, Begin):
+            if self.begins is None:
+                self.begins = deque()
+            self.begins.append(item)
+        else:
+            if self.inputs is None:
+                self.inputs = deque()
+            self.inputs.append(item)
+
+    def put_back(self, item: Item) -> None:
+        """Let an input be the next one of its kind."""
+        if isinstance(item.input, Begin):
+            self.begins = deque([item, *(self.begins or ())])
+            return
+        if self.inputs is None:
+            self.inputs = deque()
+        self.inputs.appendleft(item)
+
+    def next(self) -> Item | None:
+        """Return the next input without taking it; the queues are dropped once they are empty."""
+        if self.inputs:
+            return self.inputs[0]
+        self.inputs = None
+        if self.begins:
+            return self.begins[0]
+        self.begins = None
+        return None
+
+    def take(self, item: Item) -> None:
+        """Take the input that ``next`` returned."""
+        queue = self.inputs if self.inputs and self.inputs[0] is item else self.begins
+        assert queue is not None
+        queue.popleft()
+
+    def requests_in_line(self) -> list[Item]:
+        """Take every request out of line whose sender can be told, in order; what must be taken stays."""
+        items = [*(self.inputs or ()), *(self.begins or ())]
+        self.inputs = deque(item for item in self.inputs or () if item.must_be_taken)
+        self.begins = deque(item for item in self.begins or () if item.must_be_taken)
+        return [item for item in items if not item.must_be_taken]
+
+    def everything_in_line(self) -> list[Item]:
+        """Take everything out of line, in order."""
+        items = [*(self.inputs or ()), *(self.begins or ())]
+        self.inputs = self.begins = None
+        return items
+
+    def changed(self) -> None:
+        """Let everybody who watches look again."""
+        watchers, self.watchers = self.watchers, None
+        for watcher in watchers or ():
+            if not watcher.done():
+                watcher.set_result(None)
+
+    def change(self) -> asyncio.Future[None]:
+        """Return a future of the next committed step; a step between this call and the wait is not missed."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.watchers is None:
+            self.watchers = []
+        self.watchers.append(future)
+        future.add_done_callback(self._watched)
+        return future
+
+    def _watched(self, future: asyncio.Future[None]) -> None:
+        """Keep nothing of a wait that was called off."""
+        if self.watchers is not None and future in self.watchers:
+            self.watchers.remove(future)
+            if not self.watchers:
+                self.watchers = None

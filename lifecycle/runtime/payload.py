@@ -1,0 +1,44 @@
+"""Payloads: JSON texts at the border of the engine, with their limits and digests.
+
+What lives here: turning values into texts and back. What must not: meaning. The law of this file: what cannot be
+written as JSON, or is beyond its limit, is refused here by name, before anything was asked of the kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from lifecycle.errors import Busy, Invalid
+
+encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+encode_ascii = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def text_of(subject: str, value: object, limit: str, bound: int) -> str:
+    """Return the JSON text of a value: sorted keys, no spaces, no NaN; ``limit`` names the bound in bytes.
+
+    >>> text_of("frame", {"b": 1, "a": [True, None]}, "frame_bytes_max", 100)
+    '{"a":[true,null],"b":1}'
+    """
+    try:
+        text = encode(value)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise Invalid(subject, f"cannot be written as JSON ({fault})", "use dicts, lists, texts, numbers") from None
+    if size > bound:
+        remedy = "keep large data elsewhere and pass its name"
+        raise Busy(subject, f"{size} bytes are over {limit} ({bound})", remedy, limit=limit, bound=bound, size=size)
+    return text
+
+
+def value_of(text: str | None) -> Any:
+    """Return the value of a JSON text; none of none."""
+    return None if text is None else json.loads(text)
+
+
+def digest_of(*parts: object) -> str:
+    """Return a short digest of texts and numbers: 128 bits, in hexadecimal."""
+    text = encode_ascii(parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,137 @@
+"""Performing: what each hook does to the world of this process.
+
+What lives here: one function per kind of hook. What must not: a decision. The law of this file: a hook whose subject is
+over finds nothing and does nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from lifecycle import hooks
+from lifecycle.hooks import Hook
+from lifecycle.kernel.engine import Step
+from lifecycle.kernel.inputs import Lost
+from lifecycle.runtime.grant import Grant
+from lifecycle.runtime.handle import end_of
+from lifecycle.runtime.host import Host
+from lifecycle.runtime.line import Line
+
+log = logging.getLogger("lifecycle")
+
+
+def perform_register(tracker: Host, line: Line, hook: hooks.RegisterController, step: Step) -> None:
+    """Register the controller; the acknowledgement comes after this."""
+    tracker.controllers.register(line.id, hook.run, hook.controller)
+
+
+def perform_evict(tracker: Host, line: Line, hook: hooks.EvictController, step: Step) -> None:
+    """Evict exactly that controller."""
+    tracker.controllers.evict(line.id, hook.run, hook.controller)
+
+
+def perform_arm(tracker: Host, line: Line, hook: hooks.ArmTimer, step: Step) -> None:
+    """Arm the timer."""
+    tracker.timers.arm(line.id, hook.name, hook.owner, hook.due, hook.token)
+
+
+def perform_disarm(tracker: Host, line: Line, hook: hooks.DisarmTimer, step: Step) -> None:
+    """Disarm exactly that timer."""
+    tracker.timers.disarm(line.id, hook.name, hook.owner, hook.token)
+
+
+def perform_signal(tracker: Host, line: Line, hook: hooks.SignalAbort, step: Step) -> None:
+    controller = tracker.controllers.get(line.id, hook.run)
+    if controller is None or controller.token != hook.controller:
+        return
+    if line.grant is not None and line.grant.id == hook.run:
+        line.grant.abort(hook.cause)
+    for listener in controller.abort(hook.cause):
+        try:
+            listener(hook.cause)
+        except Exception:
+            tracker.counters["observer_errors"] += 1
+            log.exception("session %s: a listener of run %s raised; the run has ended", line.id, hook.run)
+
+
+def perform_open(tracker: Host, line: Line, hook: hooks.OpenSegment, step: Step) -> None:
+    tracker.streams.made(line.id, hook.run).open(hook.segment, tracker.limits)
+
+
+def perform_end(tracker: Host, line: Line, hook: hooks.EndSegment, step: Step) -> None:
+    stream = tracker.streams.made(line.id, hook.run)
+    if stream.current is None:  # it was open in a process that is gone: whoever follows is told of its end here
+        stream.open(hook.segment, tracker.limits)
+    stream.end(hook.segment, hook.reason)
+
+
+def perform_publish(tracker: Host, line: Line, hook: hooks.PublishEnd, step: Step) -> None:
+    """Tell whoever waits for the end, and let the stream go among the late ones."""
+    for record in step.ended:
+        if record.spec.id == hook.run:
+            end = end_of(record)
+            for future in tracker.end_waiters.pop((line.id, hook.run), ()):
+                if not future.done():
+                    future.set_result(end)
+    tracker.streams.retire(line.id, hook.run)
+    tracker.run_over(line.id, hook.run)
+
+
+def perform_offer(tracker: Host, line: Line, hook: hooks.OfferBegin, step: Step) -> None:
+    line.offer = (hook.run, hook.execution)
+    line.offer_is_new = True
+
+
+def perform_withdraw_offer(tracker: Host, line: Line, hook: hooks.WithdrawOffer, step: Step) -> None:
+    if line.offer == (hook.run, hook.execution):
+        line.offer = None
+
+
+def perform_call(tracker: Host, line: Line, hook: hooks.CallCode, step: Step) -> None:
+    session = step.session
+    assert session is not None and session.head is not None
+    controller = tracker.controllers.get(line.id, hook.run)
+    if controller is None:  # the controller is held by every unfinished run; only a mutated kernel comes here
+        tracker.post(line.id, Lost(hook.execution))
+        return
+    line.grant = Grant(tracker, line.id, session.head, hook.execution, hook.token, controller.signal)
+    tracker.call(line, line.grant)
+
+
+def perform_hand(tracker: Host, line: Line, hook: hooks.HandAnswers, step: Step) -> None:
+    session = step.session
+    if line.grant is not None and session is not None and session.head is not None:
+        line.grant.hand(session.head.answers)
+
+
+def perform_abandoned(tracker: Host, line: Line, hook: hooks.ReportAbandoned, step: Step) -> None:
+    tracker.counters["abandoned"] += 1
+    tracker.abandoned.append(hook.run)
+    log.warning(
+        "run %s of session %s: its code did not return within the closing grace (%g s) and is given up",
+        hook.run,
+        line.id,
+        tracker.policy.closing_grace_seconds,
+    )
+
+
+Performer = Callable[["Host", Line, Any, Step], None]
+
+PERFORM: dict[type[Hook], Performer] = {
+    hooks.RegisterController: perform_register,
+    hooks.EvictController: perform_evict,
+    hooks.ArmTimer: perform_arm,
+    hooks.DisarmTimer: perform_disarm,
+    hooks.SignalAbort: perform_signal,
+    hooks.OpenSegment: perform_open,
+    hooks.EndSegment: perform_end,
+    hooks.PublishEnd: perform_publish,
+    hooks.OfferBegin: perform_offer,
+    hooks.WithdrawOffer: perform_withdraw_offer,
+    hooks.CallCode: perform_call,
+    hooks.HandAnswers: perform_hand,
+    hooks.ReportAbandoned: perform_abandoned,
+}
+"""How each hook is performed; requests are shown and withdrawn by observers and by whoever looks."""

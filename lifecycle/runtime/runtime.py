@@ -1,0 +1,366 @@
+"""The runtime: a tracker that also calls the agent's code.
+
+What lives here: agents by name, one supervised execution after another, and how code on the loop or in a thread is
+called, stopped and given up. What must not: any state of a run. The law of this file: code is called once for each
+grant, after the grant is durable, and whatever it does, its execution is reported settled or is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from lifecycle.errors import Invalid, LifecycleError, NotFound
+from lifecycle.kernel.engine import KERNEL, Kernel
+from lifecycle.kernel.inputs import Begin, ExecutionSettled, Failure
+from lifecycle.kernel.values import Policy, RunSpec
+from lifecycle.runtime.border import LOCAL
+from lifecycle.runtime.clock import Clock
+from lifecycle.runtime.controllers import RunAborted
+from lifecycle.runtime.draining import ShutdownReport
+from lifecycle.runtime.grant import Grant, ThreadGrant
+from lifecycle.runtime.handle import RunHandle
+from lifecycle.runtime.line import Line
+from lifecycle.runtime.segments import Limits
+from lifecycle.runtime.tracker import Tracker
+from lifecycle.runtime.watchdog import Watchdog
+from lifecycle.store.port import Store
+
+log = logging.getLogger("lifecycle")
+
+Agent = Callable[..., Any]
+"""``async def agent(run)``, ``def agent(run)``, or an object whose ``__call__`` is one of these."""
+
+
+TURNS_TO_UNWIND = 10
+"""How many turns of the event loop cancelled code gets at the very end of a shutdown."""
+
+
+@attrs.frozen
+class Code:
+    """An agent that was checked; ``on_loop``: it is a coroutine function, else it is called in a thread."""
+
+    agent: Agent
+    on_loop: bool
+
+
+class Runtime(Tracker):
+    """Run agents. ``agents`` maps names to agents, or finds one by its name: what was parked is taken up again by it.
+
+    An agent started under a name not in ``agents`` is remembered under it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        agents: Mapping[str, Agent] | Callable[[str], Agent] | None = None,
+        kernel: Kernel = KERNEL,
+    ) -> None:
+        super().__init__(store, policy, limits, clock, kernel)
+        self._agents: dict[str, Code] = {}
+        self._started: dict[tuple[str, str], Code] = {}
+        self._closer: asyncio.Task[Any] | None = None
+        self._waiting_for_agent: set[str] = set()
+        self._find: Callable[[str], Agent] = agent_by_name
+        if isinstance(agents, Mapping):
+            for name, agent in agents.items():
+                self.register(agent, name)
+        elif agents is not None:
+            self._find = agents
+        self._tasks: dict[asyncio.Task[Any], tuple[Grant, Callable[[], None] | None]] = {}
+        self._watchdog: Watchdog | None = None
+
+    async def open(self) -> None:
+        """Start, and recover what the last process left."""
+        self._watchdog = Watchdog(self.limits.loop_stall_seconds)
+        await super().open()
+
+    async def close(self, drain_seconds: float = 0.0) -> ShutdownReport:
+        """Shut down in order; see Tracker.close."""
+        if self._closer is None:
+            self._closer = asyncio.current_task()
+        report = await super().close(drain_seconds)
+        await self._let_go()
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        return report
+
+    async def _let_go(self) -> None:
+        """Cancel what still waits in this process, and give it some turns to unwind; nothing it says counts any more."""
+        for task in list(self._tasks):
+            if task is not self._closer:
+                task.cancel("the runtime is shut down")
+        for _ in range(TURNS_TO_UNWIND):
+            if not any(task is not self._closer for task in self._tasks):
+                break
+            await asyncio.sleep(0)
+
+    def register(self, agent: Agent, name: str | None = None) -> str:
+        """Remember an agent under a name (none: ``module:qualified name``); begin what waits for it."""
+        known = name or name_of_agent(agent)
+        there = self._agents.get(known)
+        if there is not None and there.agent is agent and not self._waiting_for_agent:
+            return known
+        self._agents[known] = checked_agent(agent)
+        for session in sorted(self._waiting_for_agent):
+            line = self._lines.get(session)
+            if line is not None and line.offer is not None:
+                self.offered(line, *line.offer)
+        return known
+
+    async def start(
+        self,
+        agent: Agent,
+        input: Any = None,
+        *,
+        session: str,
+        name: str | None = None,
+        key: str | None = None,
+        owner: str = LOCAL,
+        deciders: Iterable[str] = (),
+        when_busy: str = "enqueue",
+        deadline_seconds: float | None = None,
+        queue_deadline_seconds: float | None = None,
+        on_crash: str = "interrupt",
+        run_id: str | None = None,
+    ) -> RunHandle:
+        """Admit a run of ``agent`` and call it when it is the run's turn; see Tracker.admit."""
+        known = self.register(agent, name)
+        run = run_id or self.new_run_id()
+        self._started[session, run] = self._agents[known]
+        handle: RunHandle | None = None
+        try:
+            handle = await self.admit(
+                known,
+                input,
+                session=session,
+                key=key,
+                owner=owner,
+                deciders=deciders,
+                when_busy=when_busy,
+                deadline_seconds=deadline_seconds,
+                queue_deadline_seconds=queue_deadline_seconds,
+                on_crash=on_crash,
+                run_id=run,
+            )
+        finally:
+            if handle is None or handle.id != run or handle.end() is not None:
+                self._started.pop((session, run), None)
+        return handle
+
+    def run_over(self, session: str, run: str) -> None:
+        """Forget the agent of a run that has ended."""
+        self._started.pop((session, run), None)
+
+    # -- offers and calls ---------------------------------------------------------------------------------------------
+
+    def offered(self, line: Line, run: str, execution: int) -> None:
+        """Ask to begin, some turns after the acknowledgement; an offer whose agent is not known waits for it."""
+        session = line.session
+        if self._closing is not None or session is None or session.head is None:
+            return
+        try:
+            self._agent(line.id, session.head.spec)
+        except LifecycleError as error:
+            self._waiting_for_agent.add(line.id)
+            log.warning("run %s of session %s waits for its agent (%s)", run, line.id, error)
+            return
+        self._waiting_for_agent.discard(line.id)
+        asyncio.get_running_loop().call_soon(self._ask_to_begin, line.id, Begin(run, execution))
+
+    def _ask_to_begin(self, session: str, given: Begin) -> None:
+        if self._closing is None:
+            self.post(session, given)
+
+    def _agent(self, session: str, spec: RunSpec) -> Code:
+        """Return the very agent a run was started with; for one left by an earlier process, that of its name."""
+        agent = self._started.get((session, spec.id)) or self._agents.get(spec.agent)
+        if agent is not None:
+            return agent
+        try:
+            found = checked_agent(self._find(spec.agent))
+        except LifecycleError:
+            raise
+        except Exception as error:
+            fact = f"cannot be found ({type(error).__name__}: {error})"
+            raise NotFound(f"agent {spec.agent}", fact, "pass it as agents={name: agent}") from error
+        self._agents[spec.agent] = found
+        return found
+
+    def call(self, line: Line, grant: Grant) -> None:
+        """Call the code: a coroutine function as a task of the loop, a plain one in a thread of its own."""
+        session = line.session
+        assert session is not None and session.head is not None
+        code = self._agent(line.id, session.head.spec)
+        name = f"run {grant.id} of session {grant.session}"
+        call = self._on_loop if code.on_loop else self._in_thread
+        work = call(line, code.agent, grant)
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        listens = grant.signal.add_listener(functools.partial(self._cancel, task, grant)) if code.on_loop else None
+        self._tasks[task] = grant, listens
+        task.add_done_callback(self._task_done)
+        assert self._watchdog is not None
+        self._watchdog.work_began()
+
+    def _cancel(self, task: asyncio.Task[Any], grant: Grant, cause: str) -> None:
+        """Cancel the code of a run that ended; not the code that said so itself, nor the one that shuts us down."""
+        said_so = grant.reported and cause in ("completed", "failed")
+        if not task.done() and not said_so and task is not self._closer:
+            task.cancel(f"run ended: {cause}")
+
+    async def _first_in_line(self, line: Line, grant: Grant) -> bool:
+        """Let what arrived before the call be judged before it; say whether the run still goes on."""
+        while line.busy or line.next() is not None:
+            await line.change()
+        return not grant.signal.aborted
+
+    async def _on_loop(self, line: Line, agent: Agent, grant: Grant) -> ExecutionSettled:
+        """Call, and turn whatever comes of it into the fact of a return."""
+        try:
+            if not await self._first_in_line(line, grant):
+                return uncalled(grant)
+            result = await agent(grant)
+        except asyncio.CancelledError:
+            why = grant.signal.cause or "its task was cancelled from outside"
+            return ExecutionSettled(grant.execution, grant.token, Failure(f"cancelled: {why}"))
+        except RunAborted as aborted:
+            return ExecutionSettled(grant.execution, grant.token, Failure(str(aborted)))
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            return raised(grant, error)  # an agent that exits has failed; it must not take its host with it
+        return returned(grant, result)
+
+    async def _in_thread(self, line: Line, agent: Agent, grant: Grant) -> ExecutionSettled:
+        """Call a plain function in a thread of its own, and wait for it."""
+        if not await self._first_in_line(line, grant):
+            return uncalled(grant)
+        loop = asyncio.get_running_loop()
+        fact: asyncio.Future[ExecutionSettled] = loop.create_future()
+        work = (agent, grant, ThreadGrant(grant, loop), fact)
+        threading.Thread(target=in_thread, args=work, name=f"run {grant.id}", daemon=True).start()
+        return await fact
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        grant, stop_listening = self._tasks.pop(task)
+        if stop_listening is not None:
+            stop_listening()
+        if self._watchdog is not None:
+            self._watchdog.work_ended()
+        if task.cancelled():
+            fact = ExecutionSettled(grant.execution, grant.token, Failure("cancelled before it began"))
+        elif task.exception() is not None:  # SystemExit, KeyboardInterrupt: the code's, reported like any other
+            fact = raised(grant, task.exception())
+        else:
+            fact = task.result()
+        self._settled(grant, fact)
+
+    def _settled(self, grant: Grant, fact: ExecutionSettled) -> None:
+        if not self.is_closed:
+            self.post(grant.session, fact)
+
+    def is_own_code(self, line: Line) -> bool:
+        """Say whether the code of that line is what calls now."""
+        known = None if self._closer is None else self._tasks.get(self._closer)
+        return known is not None and known[0] is line.grant
+
+
+def in_thread(agent: Agent, grant: Grant, thread: ThreadGrant, fact: asyncio.Future[ExecutionSettled]) -> None:
+    """Be the thread of a plain function."""
+    made: ExecutionSettled
+    try:
+        made = returned(grant, agent(thread))
+    except RunAborted as aborted:
+        made = ExecutionSettled(grant.execution, grant.token, Failure(str(aborted)))
+    except BaseException as error:
+        made = raised(grant, error)
+    try:
+        fact.get_loop().call_soon_threadsafe(lambda: None if fact.done() else fact.set_result(made))
+    except RuntimeError:  # the loop is gone: the next process finds the execution lost
+        log.warning("run %s of session %s: its code returned after the runtime was gone", grant.id, grant.session)
+
+
+def uncalled(grant: Grant) -> ExecutionSettled:
+    """Make the fact of a call that was not made: the run had ended by then."""
+    return ExecutionSettled(grant.execution, grant.token, Failure("its run ended before it was called"))
+
+
+def returned(grant: Grant, result: Any) -> ExecutionSettled:
+    """Make the fact of a return; what is no JSON is a failure of the agent."""
+    if inspect.isawaitable(result) or inspect.isasyncgen(result) or inspect.isgenerator(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        text = f"it returned {type(result).__name__}; return a value, and emit frames with run.emit"
+        return ExecutionSettled(grant.execution, grant.token, Failure(text))
+    try:
+        return grant.settled(result)
+    except LifecycleError as error:
+        return ExecutionSettled(grant.execution, grant.token, Failure(str(error)))
+
+
+def raised(grant: Grant, error: BaseException | None) -> ExecutionSettled:
+    """Make the fact of an exception; where it was raised goes to the log at level debug."""
+    log.debug("run %s of session %s: its code raised", grant.id, grant.session, exc_info=error)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return ExecutionSettled(grant.execution, grant.token, Failure(text))
+
+
+# -- agents -----------------------------------------------------------------------------------------------------------
+
+
+def is_coroutine_function(agent: Agent) -> bool:
+    """Say whether calling it gives a coroutine: a coroutine function, or an object whose ``__call__`` is one."""
+    plain = inspect.unwrap(agent)
+    return inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004
+
+
+def checked_agent(agent: Any) -> Code:
+    """Refuse what cannot be called with one argument, the run."""
+    name = getattr(agent, "__qualname__", None) or type(agent).__name__
+    remedy = "use `async def agent(run)`, `def agent(run)`, or an object with such a __call__"
+    if not callable(agent):
+        raise Invalid(f"agent {name}", f"{type(agent).__name__} cannot be called", remedy)
+    if inspect.isclass(agent):
+        raise Invalid(f"agent {name}", "it is a class, not an instance", remedy)
+    call = getattr(agent, "__call__", agent)  # noqa: B004
+    kinds = (inspect.isasyncgenfunction, inspect.isgeneratorfunction)
+    if any(is_kind(one) for is_kind in kinds for one in (agent, call)):
+        raise Invalid(f"agent {name}", "it is a generator", "return a value, and emit frames with run.emit")
+    try:
+        inspect.signature(agent).bind(None)
+    except TypeError:
+        raise Invalid(f"agent {name}", "it does not take exactly one argument, the run", remedy) from None
+    except ValueError:  # a built-in without a signature: calling it will tell
+        pass
+    return Code(agent, is_coroutine_function(agent))
+
+
+def name_of_agent(agent: Agent) -> str:
+    """Return ``module:qualified name``; a partial goes by its function, an object by its class."""
+    while isinstance(agent, functools.partial):
+        agent = agent.func
+    named = agent if hasattr(agent, "__qualname__") else type(agent)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def agent_by_name(name: str) -> Agent:
+    """Import the agent of a name as ``name_of_agent`` gives it; raise NotFound if there is none."""
+    module, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise NotFound(f"agent {name}", f"cannot be imported ({error})", "pass it as agents={name: agent}") from None
+    if inspect.isclass(found):
+        found = found()
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,506 @@
+"""Stepping: the inputs of many sessions, judged, committed, performed and acknowledged.
+
+What lives here: lines and their progress through kernel, store and hooks. What must not: what callers ask for, and any
+code of an agent. The law of this file: nothing is performed, acknowledged or shown before its step is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, cast
+
+import attrs
+
+from lifecycle.errors import InvariantBroken, NotFound, Refused, StoreError
+from lifecycle.hooks import CallCode, Hook
+from lifecycle.kernel.engine import KERNEL, Kernel, Step, due
+from lifecycle.kernel.finding import request_open_or_closed, run_named
+from lifecycle.kernel.inputs import (
+    AbortRun,
+    Begin,
+    Decide,
+    ExecutionSettled,
+    Failure,
+    Input,
+    Parked,
+    Recovered,
+    RunAsked,
+    SetAside,
+    StartRun,
+    TimerFired,
+)
+from lifecycle.kernel.invariants import broken
+from lifecycle.kernel.replies import Rejection, Reply, Stale
+from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
+from lifecycle.projection import SessionView, project
+from lifecycle.runtime.border import (
+    checked_policy,
+    is_text,
+)
+from lifecycle.runtime.clock import Clock, SystemClock
+from lifecycle.runtime.controllers import Controllers, Signal
+from lifecycle.runtime.grant import Grant
+from lifecycle.runtime.handle import RunEnd, end_of
+from lifecycle.runtime.line import Item, Late, Line
+from lifecycle.runtime.performing import PERFORM
+from lifecycle.runtime.segments import Limits, Streams
+from lifecycle.runtime.timers import Timers
+from lifecycle.runtime.writer import Writer
+from lifecycle.store.port import Commit, Kept, Store
+
+log = logging.getLogger("lifecycle")
+
+
+@attrs.frozen
+class Observed:
+    """What an observer is told of a committed step. ``hooks`` are those performed; the view is that after the step.
+
+    ``redelivered``: the durable hooks of a step that an earlier process committed and may not have performed.
+    """
+
+    session: str
+    revision: int
+    view: SessionView
+    input: Input
+    moves: tuple[Any, ...]
+    hooks: tuple[Hook, ...]
+    redelivered: bool = False
+
+
+class Stepping:
+    """Step sessions kept in a store. ``Tracker`` is what people use; this is how it goes on inside."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        kernel: Kernel = KERNEL,
+    ) -> None:
+        self.store = store
+        self.policy = checked_policy(policy or Policy())
+        self.limits = limits or Limits()
+        self.clock: Clock = clock or SystemClock()
+        self.kernel = kernel
+        self.counters: Counter[str] = Counter()
+        self.controllers = Controllers()
+        self.streams = Streams(self.limits)
+        self.timers = Timers(self.clock, self._timer_fired)
+        self._lines: dict[str, Line] = {}
+        self._observers: list[Callable[[Observed], None]] = []
+        self.end_waiters: dict[tuple[str, str], list[asyncio.Future[RunEnd]]] = {}
+        self._new_ids: set[str] = set()
+        self._over: set[str] = set()
+        self._retries = 0
+        self._closing: asyncio.Future[Any] | None = None
+        self._closed = False
+        self._writer: Writer | None = None
+        self._recovering: asyncio.Task[None] | None = None
+        self.abandoned: list[str] = []
+
+    # -- the line of a session ----------------------------------------------------------------------------------------
+
+    def post(self, session: str, given: Input | Late) -> None:
+        """Put an input in line, and wait for nothing."""
+        self._post(session, Item(given, self.clock.now()))
+
+    def posted(self, session: str, given: Input | Late) -> asyncio.Future[Any]:
+        """Put an input in line; the future is of its reply, once it is durable and performed, or of what it raises."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._post(session, Item(given, self.clock.now(), future))
+        return future
+
+    async def replied(self, session: str, given: Input | Late) -> Reply:
+        """Do the same for inputs whose reply needs no looking into."""
+        return cast("Reply", await self.posted(session, given))
+
+    def _post(self, session: str, item: Item) -> None:
+        if self._closed or self._writer is None:
+            item.fail(Refused("runtime", "it is not open", "use it in `async with`"))
+            return
+        try:
+            line = self._line(session)
+        except StoreError as error:
+            self._not_loaded(session, item, error)
+            return
+        line.add(item)
+        if not line.busy:
+            self._advance(line)
+
+    def _not_loaded(self, session: str, item: Item, error: StoreError) -> None:
+        """Tell a request that its session cannot be read; try again later with what must be taken."""
+        if not item.must_be_taken:
+            item.fail(error)
+            return
+        item.tries += 1
+        log.warning("session %s: an input waits for the store (%s)", session, error)
+        self.clock.call_at(self.clock.now() + us(self._pause(item.tries)), lambda: self._post(session, item))
+
+    def _line(self, name: str) -> Line:
+        """Return the line of a session, loaded if it is not in memory; what a process left is recovered first."""
+        line = self._lines.get(name)
+        if line is not None:
+            return line
+        kept = self._load(name)
+        line = self._lines[name] = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed)
+        if kept is not None:
+            self._redeliver(line)
+            line.put_back(Item(Recovered(self.policy), self.clock.now()))
+        return line
+
+    def _load(self, session: str) -> Kept | None:
+        """Return what the store has of a session; what cannot be written down was never kept."""
+        return self.store.load(session) if is_text(session) else None
+
+    def _redeliver(self, line: Line) -> None:
+        """Tell observers of durable hooks that the last process may not have performed."""
+        session = line.session
+        assert session is not None
+        if line.performed >= session.revision:
+            return
+        view = project(session)
+        for entry in self.store.journal(line.id, line.performed):
+            owed = tuple(hook for hook in entry.hooks if hook.durable)
+            if owed:
+                self.counters["redelivered"] += len(owed)
+                self._tell(Observed(line.id, entry.revision, view, entry.input, entry.moves, owed, True))
+        line.performed = session.revision
+
+    def _advance(self, line: Line) -> None:
+        """Judge what waits in line until something has to be committed, or nothing waits."""
+        while not line.busy and not self._closed:
+            item = line.next()
+            if item is None:
+                if line.session is None:
+                    self._lines.pop(line.id, None)
+                elif is_over(line.session):
+                    self._forget_later(line)
+                return
+            firing = self._due(line, item)
+            if firing is not None:
+                self._judge(line, Item(firing, item.now), firing)
+                continue
+            line.take(item)
+            try:
+                given = self._informed(line, item.resolve())
+            except StoreError as error:
+                self._failed(line, item, item.input, error)
+            except Exception as error:  # what a sender made cannot be made: its trouble, nobody else's
+                item.fail(error)
+            else:
+                self._judge(line, item, given)
+
+    def _forget_later(self, line: Line) -> None:
+        """Let sessions that are over leave memory, many at a time: the store is told first what was performed."""
+        self._over.add(line.id)
+        if len(self._over) < FORGOTTEN_AT_ONCE:
+            return
+        over = [self._lines[name] for name in self._over if name in self._lines and not self._lines[name].busy]
+        self._over.clear()
+        gone = [one for one in over if one.session is not None and is_over(one.session) and one.next() is None]
+        try:
+            self.store.mark_performed({one.id: one.performed for one in gone})
+        except StoreError as error:
+            log.warning("%s", error)
+            return
+        for one in gone:
+            del self._lines[one.id]
+
+    def _due(self, line: Line, item: Item) -> TimerFired | None:
+        """Return the timer that was due before this input arrived: it is a step of its own, and comes first."""
+        earliest = self.timers.earliest
+        if earliest is None or earliest > item.now or line.session is None:
+            return None
+        if isinstance(item.input, Recovered | TimerFired):
+            return None
+        return due(line.session, item.now)
+
+    def _informed(self, line: Line, given: Input) -> Input:
+        """Add what the store has on the names in an input that the session does not have."""
+        session = line.session
+        if session is None:
+            return given
+        if isinstance(given, StartRun):
+            found = None if given.key is None else self.store.key_ended(line.id, given.key)
+            if found is None and given.run not in self._new_ids:
+                found = self._ended_record(line.id, given.run)
+            return found_in(given, found)
+        if isinstance(given, AbortRun | Begin | Decide):
+            run = run_named(session, given.run)
+            ended = None if run is not None else self._ended_record(line.id, given.run)
+            if isinstance(given, Decide) and (run is None or request_open_or_closed(run, given.request) is None):
+                return found_in(given, ended, self.closed_request(line.id, given.run, given.request))
+            return found_in(given, ended)
+        if isinstance(given, RunAsked | ExecutionSettled) and session.head is not None and session.head.asked:
+            return self._with_known(line, session.head.spec.id, given)
+        return given
+
+    def _ended_record(self, session: str, run: str) -> Ended | None:
+        """Find the record of an ended run; what cannot be written down was never kept."""
+        return self.store.run_ended(session, run) if is_text(session) and is_text(run) else None
+
+    def closed_request(self, session: str, run: str, request: str) -> Request | None:
+        """Find a closed request; what cannot be written down was never kept."""
+        is_name = is_text(session) and is_text(run) and is_text(request)
+        return self.store.request_closed(session, run, request) if is_name else None
+
+    def _with_known(self, line: Line, run: str, given: Any) -> Input:
+        """Add what was asked under the same ids before the latest checkpoint: an id names one question for ever."""
+        brings = given if isinstance(given, RunAsked) else given.result
+        questions = brings.questions if isinstance(brings, RunAsked | Parked) else ()
+        closed = [self.store.request_closed(line.id, run, question.id) for question in questions]
+        known = tuple(request for request in closed if request is not None and request.answer is not None)
+        return cast("Input", attrs.evolve(given, known=known)) if known else cast("Input", given)
+
+    def _judge(self, line: Line, item: Item, given: Input) -> None:
+        """Step; answer at once what changes nothing, stage what does."""
+        before = line.session
+        try:
+            step = self.kernel.step(before, given, item.now)
+            rule = None if step.session is before else broken(before, step)
+        except Exception as error:  # total by contract; a breach is a bug of ours and must not stop the line
+            log.exception("session %s: the kernel failed on %s", line.id, type(given).__name__)
+            step, rule = None, f"total ({error!r})"
+        if step is None or rule is not None:
+            self._set_aside(line, item, given, str(rule))
+        elif step.session is before:
+            self._answer_unchanged(item, step)
+        elif not step.journalled:
+            line.session = step.session
+            self._perform(line, given, step)
+            item.reply(step.reply)
+        else:
+            self._stage(line, item, given, step)
+
+    def _answer_unchanged(self, item: Item, step: Step) -> None:
+        self.counters["no_ops"] += 1
+        reply = step.reply
+        if isinstance(reply, Stale):
+            self.counters["stale"] += 1
+        if isinstance(reply, Rejection):
+            item.fail(reply.exception())
+        else:
+            item.reply(reply)
+
+    def _set_aside(self, line: Line, item: Item, given: Input, rule: str) -> None:
+        """Commit nothing of a step that would break a rule: tell a request, fail the head for a fact."""
+        self.counters["invariants_broken"] += 1
+        log.error("session %s: %s would break %s; nothing was committed", line.id, type(given).__name__, rule)
+        fact = f"{type(given).__name__} would break {rule}"
+        item.fail(InvariantBroken(f"session {line.id}", fact, "report it with the journal", rule=rule))
+        if given.fact and not isinstance(given, SetAside):
+            line.put_back(Item(SetAside(fact), item.now))
+
+    def _stage(self, line: Line, item: Item, given: Input, step: Step) -> None:
+        assert self._writer is not None
+        line.busy = True
+        assert step.session is not None
+        commit = Commit(line.session, given, step.session.now, step, line.performed)
+        self._writer.stage(commit, lambda verdict: self._committed(line, item, given, step, verdict))
+
+    def _committed(self, line: Line, item: Item, given: Input, step: Step, verdict: StoreError | None) -> None:
+        """Perform and acknowledge what is durable; answer or retry what is not."""
+        if verdict is not None:
+            self._failed(line, item, given, verdict)
+            return
+        if item.tries:
+            log.warning("session %s: the store keeps again, after %d tries", line.id, item.tries)
+        line.session = step.session
+        line.busy = False
+        self._perform(line, given, step)
+        item.reply(step.reply)
+        if line.offer_is_new:  # after the acknowledgement: an abort that follows it at once comes before the begin
+            line.offer_is_new = False
+            if line.offer is not None:
+                self.offered(line, *line.offer)
+        self._advance(line)
+
+    def _failed(self, line: Line, item: Item, given: Input | Late, error: StoreError) -> None:
+        """Tell requests; keep what must be taken first in line and try again, ever more rarely."""
+        self.counters["commits_failed"] += 1
+        line.busy = True
+        if item.must_be_taken:
+            item.tries += 1
+            item.input = given
+            if item.tries == 1:
+                log.warning("session %s: %s waits for the store (%s)", line.id, type(given).__name__, error)
+            line.put_back(item)
+            for request in line.requests_in_line():
+                request.fail(error)
+            self._retries += 1
+            self.clock.call_at(self.clock.now() + us(self._pause(item.tries)), lambda: self._retry(line))
+            return
+        item.fail(error)
+        line.busy = False
+        self._advance(line)
+
+    def _pause(self, tries: int) -> float:
+        """Return how many seconds to wait before the next try."""
+        limits = self.limits
+        return float(min(limits.retry_seconds_max, limits.retry_seconds_min * 2 ** min(tries - 1, 20)))
+
+    def _retry(self, line: Line) -> None:
+        self._retries -= 1
+        line.busy = False
+        item = line.next()
+        if item is not None and isinstance(item.input, TimerFired):
+            item.now = (
+                self.clock.now()
+            )  # a firing has no arrival to keep, and the grace it starts begins when it counts
+        self._advance(line)
+
+    def session(self, name: str) -> Session:
+        """Return the present value of a session; raise NotFound for one that was never opened."""
+        line = self._lines.get(name)
+        if line is not None and line.session is not None:
+            return line.session
+        kept = self._load(name)
+        if kept is None:
+            raise NotFound(f"session {name}", "not known here", "start a run to open it")
+        return kept.session
+
+    def new_run_id(self) -> str:
+        """Return an id that no run has: nobody needs to look for it."""
+        name = f"r-{uuid.uuid4().hex[:12]}"
+        self._new_ids.add(name)
+        return name
+
+    async def _quiet(self) -> None:
+        """Wait until every step staged so far is durable and performed."""
+        while self._busy() and not self._retries:
+            await asyncio.sleep(0)
+
+    def _busy(self) -> bool:
+        return self._writer is not None and self._writer.busy
+
+    # -- performing hooks ---------------------------------------------------------------------------------------------
+
+    def _perform(self, line: Line, given: Input, step: Step) -> None:
+        """Perform the hooks of a step in order, then tell the observers, then whoever waits."""
+        for hook in step.hooks:
+            perform = PERFORM.get(hook.__class__)
+            if perform is not None:
+                try:
+                    perform(self, line, hook, step)
+                except Exception as error:  # the step stands; the other hooks and whoever waits must not suffer
+                    self._not_performed(line, hook, error)
+        session = step.session
+        assert session is not None
+        if line.grant is not None and (session.execution is None or session.execution.id != line.grant.execution):
+            line.grant = None
+        line.performed = session.revision
+        if self._observers:
+            moves, performed = step.moves, step.hooks
+            self._tell(Observed(line.id, session.revision, project(session), given, moves, performed))
+        if line.watchers:
+            line.changed()
+
+    def _not_performed(self, line: Line, hook: Hook, error: Exception) -> None:
+        """Count and report a hook that failed; code that could not be called has failed, and its run with it."""
+        self.counters["hook_errors"] += 1
+        log.exception("session %s: %s could not be performed; the step stands", line.id, type(hook).__name__)
+        if isinstance(hook, CallCode):
+            failure = Failure(f"its code could not be called ({error})")
+            self.post(line.id, ExecutionSettled(hook.execution, hook.token, failure))
+
+    def _tell(self, observed: Observed) -> None:
+        for observer in tuple(self._observers):
+            try:
+                observer(observed)
+            except Exception:
+                self.counters["observer_errors"] += 1
+                log.exception("session %s: an observer raised; the step stands", observed.session)
+
+    # -- for the runtime ----------------------------------------------------------------------------------------------
+
+    def offered(self, line: Line, run: str, execution: int) -> None:
+        """Take note of an offer to begin; a tracker's own loop takes it up by ``begin``."""
+
+    def call(self, line: Line, grant: Grant) -> None:
+        """Call the code; a tracker's own loop has it already."""
+
+    def run_over(self, session: str, run: str) -> None:
+        """Take note that a run has ended; what was kept for its sake may go."""
+
+    def emitted(self, grant: Grant, text: str) -> bool:
+        """Append a frame of that grant, if it is the present one and its run goes on."""
+        line = self._lines.get(grant.session)
+        session = None if line is None else line.session
+        current = line is not None and line.grant is grant and session is not None
+        if current and session is not None and session.head is not None and session.head.spec.id == grant.id:
+            self.streams.made(grant.session, grant.id).emit(text, self.limits)
+            return True
+        self.counters["late_frames"] += 1
+        return False
+
+    def _timer_fired(self, session: str, fired: TimerFired) -> None:
+        self.post(session, fired)
+
+    def is_own_code(self, line: Line) -> bool:
+        """Say whether the code of that line is what calls now: a drain must not wait for its own requester."""
+        return False
+
+    # -- for handles --------------------------------------------------------------------------------------------------
+
+    def signal(self, session: str, run: str) -> Signal | None:
+        """Return the signal of a run that is unfinished or whose code has not returned."""
+        controller = self.controllers.get(session, run)
+        return None if controller is None else controller.signal
+
+    def ended(self, session: str, run: str) -> RunEnd | None:
+        """Return how a run ended; none if it has not."""
+        line = self._lines.get(session)
+        if line is not None and run_named(line.session, run) is not None:
+            return None  # the store may have the end already; nobody is told before it is performed here
+        record = self._ended_record(session, run)
+        return None if record is None else end_of(record)
+
+    def end_future(self, session: str, run: str) -> asyncio.Future[RunEnd]:
+        """Return a future of the run's end."""
+        future: asyncio.Future[RunEnd] = asyncio.get_running_loop().create_future()
+        self.end_waiters.setdefault((session, run), []).append(future)
+        return future
+
+    def forget_end_future(self, session: str, run: str, future: asyncio.Future[RunEnd]) -> None:
+        """Keep nothing of a wait that is over."""
+        waiters = self.end_waiters.get((session, run), [])
+        if future in waiters:
+            waiters.remove(future)
+            if not waiters:
+                del self.end_waiters[session, run]
+
+    async def change(self, session: str) -> None:
+        """Wait for the next committed step of a session; raise NotFound for one that was never opened."""
+        self.session(session)
+        await self._line(session).change()
+
+    @property
+    def is_closed(self) -> bool:
+        """Say whether nothing happens here any more."""
+        return self._closed
+
+
+def found_in(given: Any, run: Ended | None, request: Request | None = None) -> Input:
+    """Return the input with what the store found; the very same one if that is nothing."""
+    if run is None and request is None:
+        return cast("Input", given)
+    return cast("Input", attrs.evolve(given, found=Found(run, request)))
+
+
+FORGOTTEN_AT_ONCE = 256
+"""How many sessions that are over leave memory together."""
+
+
+def slot_state(session: Session) -> str | None:
+    """Return the state of the execution in the slot."""
+    return None if session.execution is None else session.execution.state
+
+
+def is_over(session: Session) -> bool:
+    """Say whether nothing of a session needs memory: it is stopped and no code of it is left."""
+    return session.state == "stopped" and session.execution is None

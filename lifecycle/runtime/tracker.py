@@ -1,0 +1,179 @@
+"""The tracker: sessions kept in a store, for whoever calls the code in a loop of their own.
+
+What lives here: what people ask of sessions, and look at. What must not: calling an agent's code; the runtime adds
+that. The law of this file: what is malformed is refused here; everything else is asked of the kernel.
+
+With your own loop, use it directly: admit runs, ``begin`` them when it is their turn, report facts through the grant.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from lifecycle.errors import NotFound, Refused
+from lifecycle.kernel.finding import run_named
+from lifecycle.kernel.inputs import (
+    AbortSession,
+    Attach,
+    Begin,
+    CloseSession,
+    Lost,
+    ProviderReported,
+    StartRun,
+)
+from lifecycle.kernel.replies import AlreadyEnded, Granted, Joined, Reply, Stale
+from lifecycle.kernel.values import ON_CRASH, WHEN_BUSY
+from lifecycle.projection import SessionView, project
+from lifecycle.runtime.border import (
+    LOCAL,
+    check_choice,
+    check_names,
+    check_session_id,
+    span,
+)
+from lifecycle.runtime.controllers import RunAborted
+from lifecycle.runtime.draining import Draining
+from lifecycle.runtime.grant import Grant
+from lifecycle.runtime.handle import Attachment, RunHandle
+from lifecycle.runtime.payload import digest_of, text_of
+from lifecycle.runtime.stepping import Observed
+
+
+class Tracker(Draining):
+    """Keep sessions. Use it as an async context manager: entering recovers what the last process left.
+
+    ``policy`` is given to sessions as they open or are recovered. Every method is called on the event loop's thread.
+    Requests raise the errors of ``lifecycle.errors``; "nothing to do" is a typed reply.
+    """
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+
+    async def admit(
+        self,
+        agent: str,
+        input: Any = None,
+        *,
+        session: str,
+        key: str | None = None,
+        owner: str = LOCAL,
+        deciders: Iterable[str] = (),
+        when_busy: str = "enqueue",
+        deadline_seconds: float | None = None,
+        queue_deadline_seconds: float | None = None,
+        on_crash: str = "interrupt",
+        run_id: str | None = None,
+    ) -> RunHandle:
+        """Admit a run of the agent of that name; return once it is durable and its controller registered.
+
+        ``key``: a retry with the same key and content joins the run, or gets the handle of its end. ``when_busy``:
+        ``enqueue``, ``reject`` or ``interrupt`` (abort the head, go first). Times in seconds; none: no limit.
+        """
+        if self._closing is not None:
+            raise Refused("runtime", "it is shutting down", "start another")
+        bound = self.limits.name_chars_max
+        check_session_id(session, bound)
+        deciders = tuple(deciders)
+        named = {f"decider {place + 1}": name for place, name in enumerate(deciders)}
+        check_names(bound, key=key, owner=owner, agent=agent, run_id=run_id, **named)
+        check_choice("when_busy", when_busy, WHEN_BUSY)
+        check_choice("on_crash", on_crash, ON_CRASH)
+        text = text_of("input", input, "input_bytes_max", self.limits.input_bytes_max)
+        run = run_id or self.new_run_id()
+        given = StartRun(
+            session,
+            run,
+            owner,
+            agent,
+            text,
+            digest_of(agent, text, owner),
+            self.policy,
+            key,
+            deciders,
+            when_busy,
+            span("deadline_seconds", deadline_seconds),
+            span("queue_deadline_seconds", queue_deadline_seconds),
+            on_crash,
+        )
+        try:
+            reply = await self.posted(session, given)
+        finally:
+            self._new_ids.discard(run)
+        return RunHandle(self, session, reply.run if isinstance(reply, Joined | AlreadyEnded) else run)
+
+    async def begin(self, run: RunHandle) -> Grant:
+        """Wait until it is the run's turn, ask to begin it, and return the grant; raise RunAborted if it has ended."""
+        while True:
+            session = self.session(run.session)
+            if run_named(session, run.id) is None:
+                end = run.end()
+                if end is None:
+                    raise NotFound(f"run {run.id}", "not known here", "admit it first")
+                raise RunAborted(run.id, end.cause)
+            line = self._line(run.session)
+            if self._closing is not None:
+                raise Refused("runtime", "it is shutting down", "start another")
+            if line.offer is not None and line.offer[0] == run.id:
+                reply = await self.posted(run.session, Begin(run.id, line.offer[1]))
+                if isinstance(reply, Granted) and line.grant is not None:
+                    return cast("Grant", line.grant)
+                continue
+            await line.change()
+
+    async def abort_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
+        """End the head and the queued runs that ``by`` may abort."""
+        return await self.replied(session, AbortSession(by, text))
+
+    async def close_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
+        """Stop every unfinished run and the session."""
+        return await self.replied(session, CloseSession(by, text))
+
+    async def attach(self, session: str, *, alive: Callable[[], bool] | None = None) -> Attachment:
+        """Watch a session: while anybody does, it is not reaped. ``alive`` is asked when the attach is judged.
+
+        The attachment says whether it ``holds``: one whose connection had died by then does not.
+        """
+        name = f"a-{uuid.uuid4().hex[:12]}"
+        reply = await self.posted(session, lambda: Attach(name, alive is None or bool(alive())))
+        return Attachment(self, session, name, not isinstance(reply, Stale))
+
+    async def provider_reported(
+        self,
+        session: str,
+        report: str,
+        *,
+        run: str | None = None,
+        execution: int | None = None,
+        advisory: bool = False,
+        text: str = "",
+    ) -> Reply:
+        """Report how a provider says its session is: ``ready``, ``interrupted``, ``stopped``, ``error``, ``gone``."""
+        return await self.replied(session, ProviderReported(report, run, execution, advisory, text))
+
+    async def lost(self, session: str, execution: int) -> Reply:
+        """Report that the worker of an execution is gone."""
+        return await self.replied(session, Lost(execution))
+
+    # -- what there is ------------------------------------------------------------------------------------------------
+
+    def run(self, session: str, run: str) -> RunHandle:
+        """Return a handle of any run, live or ended."""
+        return RunHandle(self, session, run)
+
+    def show(self, session: str) -> SessionView:
+        """Return what is shown of a session."""
+        return project(self.session(session))
+
+    def sessions(self, after: str | None = None, limit: int = 50, state: str | None = None) -> list[SessionView]:
+        """Return a page of sessions in order of their ids."""
+        page = self.store.sessions(after, limit, state)
+        return [project(self._lines[one.id].session or one if one.id in self._lines else one) for one in page]
+
+    def observe(self, observer: Callable[[Observed], None]) -> Callable[[], None]:
+        """Call ``observer`` after every committed step; return how to stop.
+
+        An observer can change nothing; one that raises is logged and counted.
+        """
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer) if observer in self._observers else None

@@ -1,0 +1,123 @@
+"""The writer: steps of many sessions gathered into one transaction.
+
+What lives here: group commit. What must not: what a step means. The law of this file: steps are committed in the order
+in which they were staged, and nobody hears of one before its commit has returned.
+
+One thread commits whatever has gathered while it was busy. A step that is alone, on a disk that has lately been quick,
+is committed at once on the event loop instead: handing one step to a thread and back costs as much as its commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from lifecycle.errors import StoreError
+from lifecycle.store.port import Commit, Store
+
+Verdicts = Sequence[StoreError | None]
+Done = Callable[[StoreError | None], None]
+
+log = logging.getLogger("lifecycle")
+
+SMOOTHING = 0.2
+"""How much the latest commit weighs in what is expected of the next."""
+
+
+class Writer:
+    """Commit to a store, grouped; every call and every ``done`` is on the event loop's thread."""
+
+    def __init__(self, store: Store, in_place_seconds_max: float) -> None:
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._in_place_seconds_max = in_place_seconds_max
+        self._staged: list[tuple[Commit, Done]] = []
+        self._flushing = False
+        self._writing = 0
+        self._expected_seconds = 0.0
+        self._handed: queue.SimpleQueue[list[tuple[Commit, Done]] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self.commits = 0
+        self.groups = 0
+
+    @property
+    def busy(self) -> bool:
+        """Say whether anything is not yet durable."""
+        return bool(self._staged) or self._writing > 0
+
+    def stage(self, commit: Commit, done: Done) -> None:
+        """Commit this with whatever else is staged in this turn of the event loop."""
+        self._staged.append((commit, done))
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._writing or not self._staged:
+            return
+        group, self._staged = self._staged, []
+        if len(group) == 1 and self._expected_seconds <= self._in_place_seconds_max:
+            self._finish(group, *self._commit(group))
+            return
+        self._writing += 1
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write, name="lifecycle writer", daemon=True)
+            self._thread.start()
+        self._handed.put(group)
+
+    def _commit(self, group: list[tuple[Commit, Done]]) -> tuple[Verdicts, float]:
+        """Commit a group; a failure of the whole is the verdict on each."""
+        began = time.perf_counter()
+        verdicts: Verdicts
+        try:
+            verdicts = self._store.commit([commit for commit, _ in group])
+        except StoreError as error:
+            verdicts = [error] * len(group)
+        except Exception as error:  # a bug of a store must not lose its senders
+            fact = f"failed in an unforeseen way ({type(error).__name__}: {error})"
+            verdicts = [StoreError(f"store {self._store.name}", fact, "report it; nothing was acknowledged")] * len(
+                group
+            )
+        return verdicts, time.perf_counter() - began
+
+    def _finish(self, group: list[tuple[Commit, Done]], verdicts: Verdicts, seconds: float) -> None:
+        told = min(seconds, 2 * self._in_place_seconds_max)  # one stall must not send many after it to the thread
+        self._expected_seconds += SMOOTHING * (told - self._expected_seconds)
+        self.commits += len(group)
+        self.groups += 1
+        for (_, done), verdict in zip(group, verdicts, strict=True):
+            try:
+                done(verdict)
+            except Exception:  # one step's trouble must not keep the others of its group waiting
+                log.exception("a committed step could not be performed")
+
+    def _write(self) -> None:
+        """Be the thread: commit what is handed over, tell the loop."""
+        while True:
+            group = self._handed.get()
+            if group is None:
+                return
+            verdicts, seconds = self._commit(group)
+            try:
+                self._loop.call_soon_threadsafe(self._written, group, verdicts, seconds)
+            except RuntimeError:  # the loop is closed: nobody is left to tell
+                return
+
+    def _written(self, group: list[tuple[Commit, Done]], verdicts: Verdicts, seconds: float) -> None:
+        self._writing -= 1
+        self._finish(group, verdicts, seconds)
+        if self._staged and not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Let the thread end; nothing may be staged any more."""
+        if self._thread is not None:
+            self._handed.put(None)
+            self._thread.join()
+            self._thread = None

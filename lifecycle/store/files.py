@@ -1,0 +1,266 @@
+"""Files: where a store is, whose file it is, and who may write to it.
+
+What lives here: everything that can be wrong with a path, each as one sentence, and the lock that keeps a second writer
+out. What must not: sessions and records. The law of this file: a file that is not ours is refused before anything is
+written to it or beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lifecycle.errors import StoreError
+from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES, VERSION
+
+BUSY_SECONDS_MAX = 5.0
+"""How long a statement waits for another program that has the file locked."""
+
+FAULTS = {
+    sqlite3.SQLITE_FULL: ("has no room left", "make room, then try again"),
+    sqlite3.SQLITE_READONLY: ("cannot be written to", "make it writable, or open it with read_only=True"),
+    sqlite3.SQLITE_BUSY: ("is locked by another program", "let that program finish, then try again"),
+    sqlite3.SQLITE_LOCKED: ("is locked by another program", "let that program finish, then try again"),
+    sqlite3.SQLITE_CORRUPT: ("is damaged", "restore the file from a copy"),
+    sqlite3.SQLITE_NOTADB: ("is no store, but some other file", "choose another path"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the rights to the file and its folder"),
+    sqlite3.SQLITE_PERM: ("cannot be opened", "check the rights to the file and its folder"),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk failed", "check the disk, then try again"),
+    sqlite3.SQLITE_TOOBIG: ("cannot hold a record that large", "keep bodies below SQLite's limit"),
+    sqlite3.SQLITE_NOMEM: ("ran out of memory", "make memory available, then try again"),
+}
+"""What SQLite's primary error codes mean to a person, and what to do."""
+
+
+def refuse(path: Path | str, fact: str, remedy: str) -> StoreError:
+    """Say what is wrong with a store."""
+    return StoreError(f"store {path}", fact, remedy, path=str(path))
+
+
+def refuse_sqlite(path: Path | str, fault: sqlite3.Error) -> StoreError:
+    """Say in words what SQLite says in codes."""
+    code = getattr(fault, "sqlite_errorcode", None)
+    fact, remedy = FAULTS.get((code or 0) & 0xFF, (f"fails ({fault})", "report it with the file"))
+    return refuse(path, fact, remedy)
+
+
+def refuse_os(path: Path | str, fault: OSError) -> StoreError:
+    """Say in words what the operating system says."""
+    return refuse(path, f"cannot be opened ({fault.strerror})", "choose another path, or check the rights to this one")
+
+
+@contextlib.contextmanager
+def in_words(path: Path | str) -> Iterator[None]:
+    """Turn every error of the disk or of SQLite into a sentence."""
+    try:
+        yield
+    except sqlite3.Error as fault:
+        raise refuse_sqlite(path, fault) from None
+    except OSError as fault:
+        raise refuse_os(path, fault) from None
+
+
+# -- paths ------------------------------------------------------------------------------------------------------------
+
+
+def default_path() -> Path:
+    """Return the file that is used when none is named: in the user's data folder."""
+    if sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Application Support"
+    else:
+        folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return folder / "lifecycle" / "runs.db"
+
+
+def resolved(path: str | os.PathLike[str] | None, read_only: bool) -> Path:
+    """Return the real path of a store that could be there; make the folder of the default one."""
+    if path is None:
+        chosen = default_path()
+        with in_words(chosen):
+            chosen.parent.mkdir(parents=True, exist_ok=True)
+        return chosen.resolve()
+    text = os.fspath(path)
+    if not text or "\0" in text:
+        raise refuse(repr(text), "is no path", "name a file")
+    if text == ":memory:":
+        raise refuse(text, "is no file", "use MemoryStore to keep nothing")
+    chosen = Path(text)
+    with in_words(chosen):
+        chosen = chosen.resolve()
+        if chosen.is_dir():
+            raise refuse(chosen, "is a folder", "name a file in it")
+        if not chosen.parent.is_dir():
+            raise refuse(chosen, f"the folder {chosen.parent} does not exist", "make it, or choose another path")
+        if chosen.exists() and not chosen.is_file():
+            raise refuse(chosen, "is no ordinary file", "choose another path")
+        if read_only and not chosen.exists():
+            raise refuse(chosen, "does not exist", "check the path; the first run makes the file")
+    return chosen
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the file of that suffix beside a store."""
+    return path.with_name(path.name + suffix)
+
+
+# -- whose file it is -------------------------------------------------------------------------------------------------
+
+
+def is_new(path: Path) -> bool:
+    """Say whether there is nothing at the path yet; an empty file is nothing."""
+    return not path.exists() or path.stat().st_size == 0
+
+
+def check_ours(path: Path) -> None:
+    """Refuse a file that another program made, or a newer version, without writing so much as a lock beside it.
+
+    SQLite opens the file, not we: closing a file drops every lock that this process has on it. As immutable, so that
+    no lock and no log is made.
+    """
+    with in_words(path), contextlib.closing(opened(path, "mode=ro&immutable=1")) as connection:
+        check_marks(path, connection)
+
+
+def check_marks(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file whose marks are not those of this version."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION:
+        raise refuse(path, "is the database of another program", "choose another path")
+    if version > VERSION:
+        newer = f"has version {version}, and this version of lifecycle reads up to {VERSION}"
+        raise refuse(path, newer, "open it with the version of lifecycle that wrote it")
+    if version < 1:
+        raise refuse(path, f"has version {version}, which no lifecycle wrote", "restore the file from a copy")
+
+
+def check_tables(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file that lacks a table."""
+    check_marks(path, connection)
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    missing = sorted(TABLES - there)
+    if missing:
+        raise refuse(path, f"has no table {missing[0]}", "restore the file from a copy, or choose another path")
+
+
+# -- opening ----------------------------------------------------------------------------------------------------------
+
+
+def opened(path: Path, query: str) -> sqlite3.Connection:
+    """Open a file as it is there; transactions are begun and ended by hand."""
+    return sqlite3.connect(
+        f"{path.as_uri()}?{query}",
+        uri=True,
+        timeout=BUSY_SECONDS_MAX,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def create(path: Path) -> None:
+    """Make a store beside its path and move it there: whoever sees the file sees all of it."""
+    fresh = beside(path, "-new")
+    try:
+        fresh.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+            connection.executescript(SCHEMA)
+        os.replace(fresh, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the connection that commits: each commit is on the disk when it returns."""
+    connection = opened(path, "mode=rw")
+    try:
+        check_tables(path, connection)
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise refuse(path, f"cannot have a write-ahead log ({mode})", "put it on a local disk")
+        for pragma in WRITER_PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {VERSION}")  # what cannot be written to is noticed now
+        connection.execute("ROLLBACK")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+CHECKPOINT_PAGES = 4_000
+"""How long the log grows before it is moved into the file: at 3 pages a step, two syncs for a thousand steps."""
+
+WRITER_PRAGMAS = ("synchronous = FULL", f"wal_autocheckpoint = {CHECKPOINT_PAGES}", "cache_size = -16384")
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that reads what is committed.
+
+    On a medium that cannot be written to, SQLite can make no index of the log; where there is no log, none is needed.
+    """
+    try:
+        return reader(path, "mode=ro")
+    except sqlite3.OperationalError as fault:
+        log = beside(path, "-wal")
+        if fault.sqlite_errorcode & 0xFF not in UNWRITABLE or (log.exists() and log.stat().st_size):
+            raise
+        return reader(path, "mode=ro&immutable=1")
+
+
+UNWRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""How SQLite says that it can make no file beside the store."""
+
+
+def reader(path: Path, query: str) -> sqlite3.Connection:
+    """Open a connection that cannot write, and see that it can read."""
+    connection = opened(path, query)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        check_tables(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+# -- one writer -------------------------------------------------------------------------------------------------------
+
+
+class WriterLock:
+    """Hold the right to write to a store; the operating system takes it back when the process dies.
+
+    It is a lock on a file beside the store, which stays there: whoever removed it would let two writers in.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = beside(path, "-lock").open("a+b", buffering=0)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file.truncate(0)
+            self._file.write(b"%d" % os.getpid())
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read(20).decode(errors="replace")
+            self._file.close()
+            who = "another store of this process" if holder == str(os.getpid()) else f"process {holder or '?'}"
+            raise refuse(path, f"{who} writes to it", "let it do the work, or open with read_only=True") from None
+        except BaseException:
+            self._file.close()
+            raise
+
+    def release(self) -> None:
+        """Let another one write."""
+        self._file.close()

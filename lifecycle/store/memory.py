@@ -1,0 +1,176 @@
+"""The store in memory: plain dicts, gone with the process.
+
+What lives here: the port without a file, for tests and for whoever needs no durability. What must not: serialisation;
+the values are immutable, so keeping them is enough. The law of this file: it refuses what a store with a disk refuses.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from threading import Lock
+
+import attrs
+
+from lifecycle.errors import StoreError
+from lifecycle.kernel.values import Ended, Request, Session
+from lifecycle.store.port import (
+    Commit,
+    Entry,
+    Kept,
+    admitted,
+    busy,
+    journalled,
+    name_taken,
+    not_following,
+    rearmed,
+    settled,
+)
+
+
+@attrs.define(eq=False)
+class Shelf:
+    """Everything that is kept of one session."""
+
+    session: Session
+    performed: int
+    journal: list[Entry] = attrs.field(factory=list)
+    runs: set[str] = attrs.field(factory=set)
+    keys: dict[str, str] = attrs.field(factory=dict)
+    ended: dict[str, Ended] = attrs.field(factory=dict)
+    closed: dict[tuple[str, str], Request] = attrs.field(factory=dict)
+
+
+class MemoryStore:
+    """Keep everything in dicts. May be used from several threads."""
+
+    def __init__(self) -> None:
+        self._shelves: dict[str, Shelf] = {}
+        self._ids: list[str] = []
+        self._latest = 0
+        self._closed = False
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        """Name the store for people."""
+        return "memory"
+
+    def latest(self) -> int:
+        """Return the highest engine time kept, 0 if nothing is."""
+        return self._latest
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def load(self, session: str) -> Kept | None:
+        """Return a session, however it was left."""
+        with self._lock:
+            shelf = self._open_shelves().get(session)
+            return None if shelf is None else Kept(shelf.session, shelf.performed)
+
+    def run_ended(self, session: str, run: str) -> Ended | None:
+        """Find the record of an ended run by its id."""
+        shelf = self._open_shelves().get(session)
+        return None if shelf is None else shelf.ended.get(run)
+
+    def key_ended(self, session: str, key: str) -> Ended | None:
+        """Find the record of an ended run by its idempotency key."""
+        shelf = self._open_shelves().get(session)
+        return None if shelf is None else shelf.ended.get(shelf.keys.get(key, ""))
+
+    def request_closed(self, session: str, run: str, request: str) -> Request | None:
+        """Find a closed request; of several that had this id one after another, the last."""
+        shelf = self._open_shelves().get(session)
+        return None if shelf is None else shelf.closed.get((run, request))
+
+    def sessions(self, after: str | None = None, limit: int = 50, state: str | None = None) -> Sequence[Session]:
+        """Return a page of sessions in order of their ids."""
+        with self._lock:
+            shelves = self._open_shelves()
+            start = 0 if after is None else bisect_right(self._ids, after)
+            found = (shelves[name].session for name in islice(self._ids, start, None))
+            return list(islice((one for one in found if state is None or one.state == state), limit))
+
+    def unsettled(self) -> Sequence[str]:
+        """Return the ids of all sessions that are not settled, the busy ones first."""
+        with self._lock:
+            shelves = self._open_shelves()
+            left = [name for name in self._ids if not settled(shelves[name].session, shelves[name].performed)]
+        return sorted(left, key=lambda name: not busy(shelves[name].session))
+
+    def ended(self, session: str, after: int = 0, limit: int = 50) -> Sequence[Ended]:
+        """Return ended runs of a session in order of their admission."""
+        with self._lock:
+            shelf = self._open_shelves().get(session)
+            found = [] if shelf is None else [one for one in shelf.ended.values() if one.spec.admitted > after]
+        return sorted(found, key=lambda one: one.spec.admitted)[:limit]
+
+    def journal(self, session: str, after: int = 0) -> Iterator[Entry]:
+        """Return the steps of a session with revisions above ``after``, in order."""
+        shelf = self._open_shelves().get(session)
+        return iter(()) if shelf is None else iter(shelf.journal[after:])  # revisions are 1, 2, 3, ...
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def commit(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
+        """Keep several steps, in order; return a verdict for each."""
+        with self._lock:
+            self._open_shelves()
+            return [self._keep(commit) for commit in commits]
+
+    def mark_performed(self, revisions: Mapping[str, int]) -> None:
+        """Note up to which revision the durable hooks of these sessions were performed."""
+        with self._lock:
+            shelves = self._open_shelves()
+            for session, revision in revisions.items():
+                shelf = shelves.get(session)
+                if shelf is not None:
+                    shelf.performed = max(shelf.performed, revision)
+
+    def close(self) -> None:
+        """Refuse everything from now on; what was kept is gone."""
+        self._closed = True
+        self._shelves, self._ids = {}, []
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _open_shelves(self) -> dict[str, Shelf]:
+        """Return the shelves, unless the store is closed."""
+        if self._closed:
+            raise StoreError("store memory", "closed", "open a new one")
+        return self._shelves
+
+    def _keep(self, commit: Commit) -> StoreError | None:
+        """Keep one step, or say why not."""
+        session = commit.step.session
+        shelf = None if session is None else self._shelves.get(session.id)
+        refused = not_following(commit, None if shelf is None else shelf.session.revision)
+        if refused is not None:
+            return refused
+        assert session is not None
+        specs = admitted(commit)
+        if shelf is None:
+            shelf = Shelf(session, 0)
+        for spec in specs:
+            if spec.id in shelf.runs:
+                return name_taken(session.id, "run id", spec.id)
+            if spec.key is not None and spec.key in shelf.keys:
+                return name_taken(session.id, "key", spec.key)
+        if session.id not in self._shelves:
+            self._shelves[session.id] = shelf
+            insort(self._ids, session.id)
+        for spec in specs:
+            shelf.runs.add(spec.id)
+            if spec.key is not None:
+                shelf.keys[spec.key] = spec.id
+        step = commit.step
+        shelf.session = session
+        shelf.performed = max(shelf.performed, commit.performed)
+        given = journalled(commit.input)
+        place = session.id, session.revision, commit.now
+        shelf.journal.append(Entry(*place, given, step.moves, step.hooks, rearmed(commit.before)))
+        shelf.ended.update((ended.spec.id, ended) for ended in step.ended)
+        shelf.closed.update(((closed.run, closed.request.id), closed.request) for closed in step.closed)
+        self._latest = max(self._latest, commit.now, session.now)
+        return None

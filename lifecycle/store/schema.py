@@ -1,0 +1,148 @@
+"""The tables of a store in SQLite, and every statement that is run on them.
+
+What lives here: SQL. What must not: anything that runs it. The law of this file: every statement finds its rows by an
+index, and a step that changes little writes little.
+
+A session has a number, which the other tables use: their rows lie near each other and take less room than under its
+name. A row that is written with every step holds only what a step can change; what cannot change again (a spec, an
+entry, an end) is inserted once. ``latest`` in the journal is the highest engine time so far: the last row tells.
+"""
+
+from __future__ import annotations
+
+from lifecycle.machines import SESSION
+
+APPLICATION = 0x6C666379
+"""What marks the file as ours: ``lfcy``."""
+
+VERSION = 1
+"""The version of the tables; the records in them have one of their own."""
+
+SCHEMA = f"""
+PRAGMA journal_mode = DELETE;
+PRAGMA synchronous = FULL;
+BEGIN;
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+CREATE TABLE policies (number INTEGER PRIMARY KEY, record BLOB NOT NULL UNIQUE);
+CREATE TABLE sessions (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    revision INTEGER NOT NULL,
+    performed INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    busy INTEGER NOT NULL,
+    policy INTEGER NOT NULL,
+    record BLOB NOT NULL
+);
+CREATE INDEX sessions_by_state ON sessions (state, id, busy);
+CREATE INDEX sessions_stopped_unsettled ON sessions (id)
+    WHERE state = 'stopped' AND (busy OR performed < revision);
+CREATE TABLE journal (
+    number INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    latest INTEGER NOT NULL,
+    record BLOB NOT NULL
+);
+CREATE UNIQUE INDEX journal_by_session ON journal (session, revision);
+CREATE TABLE runs (
+    session INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    admitted INTEGER NOT NULL,
+    key TEXT,
+    spec BLOB NOT NULL,
+    PRIMARY KEY (session, id)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX runs_by_key ON runs (session, key) WHERE key IS NOT NULL;
+CREATE TABLE checkpoints (
+    session INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (session, run)
+) WITHOUT ROWID;
+CREATE TABLE ended (
+    session INTEGER NOT NULL, admitted INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (session, admitted)
+) WITHOUT ROWID;
+CREATE TABLE requests (
+    session INTEGER NOT NULL, run TEXT NOT NULL, id TEXT NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (session, run, id)
+) WITHOUT ROWID;
+COMMIT;
+PRAGMA journal_mode = WAL;
+"""
+
+TABLES = frozenset({"policies", "sessions", "journal", "runs", "checkpoints", "ended", "requests"})
+
+# -- writing a step, in this order ------------------------------------------------------------------------------------
+
+INSERT_POLICY = "INSERT OR IGNORE INTO policies (record) VALUES (?)"
+POLICY_NUMBER = "SELECT number FROM policies WHERE record = ?"
+SESSION_NUMBER = "SELECT number FROM sessions WHERE id = ?"
+TOP_NUMBER = "SELECT number FROM sessions ORDER BY number DESC LIMIT 1"
+
+INSERT_SESSION = (
+    "INSERT INTO sessions (number, id, revision, performed, state, busy, policy, record) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+UPDATE_SESSION = (
+    "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ? WHERE number = ? AND revision = ?"
+)
+MOVE_SESSION = (
+    "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ?, state = ?, busy = ? "
+    "WHERE number = ? AND revision = ?"
+)
+REOPEN_SESSION = (
+    "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ?, state = ?, busy = ?, policy = ? "
+    "WHERE number = ? AND revision = ?"
+)
+INSERT_ENTRY = "INSERT INTO journal (session, revision, latest, record) VALUES (?, ?, ?, ?)"
+INSERT_RUN = "INSERT INTO runs (session, id, admitted, key, spec) VALUES (?, ?, ?, ?, ?)"
+KEEP_CHECKPOINT = "INSERT OR REPLACE INTO checkpoints (session, run, record) VALUES (?, ?, ?)"
+DROP_CHECKPOINT = "DELETE FROM checkpoints WHERE session = ? AND run = ?"
+INSERT_ENDED = "INSERT INTO ended (session, admitted, run, record) VALUES (?, ?, ?, ?)"
+KEEP_REQUEST = "INSERT OR REPLACE INTO requests (session, run, id, record) VALUES (?, ?, ?, ?)"
+
+MARK_PERFORMED = "UPDATE sessions SET performed = ? WHERE id = ? AND performed < ?"
+
+# -- asking what is there ---------------------------------------------------------------------------------------------
+
+SESSION_REVISION = "SELECT revision FROM sessions WHERE id = ?"
+RUN_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND runs.id = ?"
+KEY_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND key = ?"
+
+LATEST = "SELECT latest FROM journal ORDER BY number DESC LIMIT 1"
+_SESSION_COLUMNS = "SELECT number, id, revision, performed, policy, record FROM sessions"
+LOAD_SESSION = f"{_SESSION_COLUMNS} WHERE id = ?"
+LOAD_POLICY = "SELECT record FROM policies WHERE number = ?"
+LOAD_SPEC = "SELECT spec FROM runs WHERE session = ? AND id = ?"
+LOAD_CHECKPOINT = "SELECT record FROM checkpoints WHERE session = ? AND run = ?"
+
+_ENDED_COLUMNS = "SELECT ended.run, ended.record, runs.spec FROM sessions"
+RUN_ENDED = (
+    f"{_ENDED_COLUMNS} JOIN runs ON runs.session = number "
+    "JOIN ended ON ended.session = number AND ended.admitted = runs.admitted WHERE sessions.id = ? AND runs.id = ?"
+)
+KEY_ENDED = RUN_ENDED.replace("runs.id = ?", "runs.key = ?")
+ENDED_PAGE = (
+    f"{_ENDED_COLUMNS} JOIN ended ON ended.session = number JOIN runs ON runs.session = number AND runs.id = ended.run "
+    "WHERE sessions.id = ? AND ended.admitted > ? ORDER BY ended.admitted LIMIT ?"
+)
+REQUEST_CLOSED = (
+    "SELECT requests.record FROM sessions JOIN requests ON session = number "
+    "WHERE sessions.id = ? AND run = ? AND requests.id = ?"
+)
+JOURNAL_PAGE = (
+    "SELECT journal.revision, journal.record FROM sessions JOIN journal ON session = sessions.number "
+    "WHERE sessions.id = ? AND journal.revision > ? ORDER BY journal.revision LIMIT ?"
+)
+
+SESSIONS_FIRST = f"{_SESSION_COLUMNS} ORDER BY id LIMIT ?"
+SESSIONS_NEXT = f"{_SESSION_COLUMNS} WHERE id > ? ORDER BY id LIMIT ?"
+SESSIONS_FIRST_IN = f"{_SESSION_COLUMNS} WHERE state = ? ORDER BY id LIMIT ?"
+SESSIONS_NEXT_IN = f"{_SESSION_COLUMNS} WHERE state = ? AND id > ? ORDER BY id LIMIT ?"
+
+UNSTOPPED = ", ".join(f"'{state.name}'" for state in SESSION.states if not state.final)
+UNSETTLED = f"SELECT id FROM sessions WHERE state IN ({UNSTOPPED}) AND busy = ?"
+UNSETTLED_STOPPED = (
+    "SELECT id FROM sessions INDEXED BY sessions_stopped_unsettled "
+    "WHERE state = 'stopped' AND (busy OR performed < revision) AND busy = ?"
+)

@@ -1,0 +1,1 @@
+"""Tests: each states its rule in its docstring and runs on the built wheel."""

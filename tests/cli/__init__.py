@@ -1,0 +1,1 @@
+"""The command, as it is typed: its output, its questions, its exit codes."""

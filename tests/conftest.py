@@ -1,0 +1,47 @@
+"""What all tests share: how they are generated, and what is said of those that could not be made.
+
+What lives here: the profile of Hypothesis, the markers ``needs`` and ``unmeasured``. What must not: fixtures of one
+subject. The law of this file: a check that was left out is told loudly, with the program it would have needed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "house")
+
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+"""What makes the coverage of child processes measured, where it is measured at all."""
+
+NOT_CHECKED = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a program that is not installed, and remember it."""
+    absent = config.stash.setdefault(NOT_CHECKED, {})
+    for item in items:
+        for program in (mark.args[0] for mark in item.iter_markers("needs")):
+            if shutil.which(program) is None:
+                item.add_marker(pytest.mark.skip(reason=f"needs {program}"))
+                absent[program] = absent.get(program, 0) + 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name every program for want of which something was not checked."""
+    for program, tests in sorted(config.stash.get(NOT_CHECKED, {}).items()):
+        terminalreporter.write_line(
+            f"NOT CHECKED: {tests} test(s) need {program}; install the system package that has it", red=True, bold=True
+        )
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the child processes of a test alone that would not survive being measured, such as on a full disk."""
+    if request.node.get_closest_marker("unmeasured") is not None:
+        monkeypatch.delenv(MEASURED, raising=False)

@@ -1,0 +1,1 @@
+"""Tests of the declaration: table, running, judging, explaining, interchange."""

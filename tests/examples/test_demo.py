@@ -1,0 +1,60 @@
+"""The demonstration: it ends well with a human and without one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.driving import DEADLINE_SECONDS, Driven, environment
+from tests.examples.loading import EXAMPLES
+
+DEMO = (sys.executable, str(EXAMPLES / "demo.py"))
+ASKED = "Ctrl-D leaves it for later"
+
+
+def at_a_terminal() -> Driven:
+    """Start it at a terminal of its own."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(DEMO, preexec_fn=lambda: os.login_tty(theirs), env=environment())
+    os.close(theirs)
+    return Driven(process, ours, ours)
+
+
+def test_without_a_terminal_it_answers_by_the_printed_command() -> None:
+    """It parks, prints how to answer, does exactly that in another process, and shows what came of it."""
+    ran = subprocess.run(
+        DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE_SECONDS, env=environment()
+    )
+    assert 0 == ran.returncode
+    decides = [line.strip().removeprefix("$ ") for line in ran.stdout.splitlines() if line.endswith("clean-up approve")]
+    assert 2 == len(decides)
+    assert 1 == len(set(decides))
+    assert '"freed_bytes": 860000' in ran.stdout
+    assert "running → ready (complete)" in ran.stdout
+
+
+@pytest.mark.parametrize("typed", ["y", "n", "f"])
+def test_on_a_terminal_the_human_is_asked(typed: str) -> None:
+    """Whatever the human says, it ends well and shows what came of it."""
+    with at_a_terminal() as running:
+        running.until(ASKED)
+        running.type(f"{typed}\n")
+        if typed == "f":
+            running.until("instead?")
+            running.type("nothing\n")
+        assert 0 == running.end()
+        assert ('"freed_bytes": 860000' in running.text) == (typed == "y")
+        assert "lifecycle history downloads" in running.text
+
+
+def test_left_for_later_it_decides_nothing() -> None:
+    """A human who leaves the question open is not decided for."""
+    with at_a_terminal() as running:
+        running.until(ASKED)
+        running.type("\x04")
+        assert 0 == running.end()
+        assert "freed_bytes" not in running.text
+        assert "waiting_for_human" in running.text

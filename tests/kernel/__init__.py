@@ -1,0 +1,1 @@
+"""The kernel, told as stories: one rule a test."""

@@ -1,0 +1,1 @@
+"""The declared machines: judged, compared with `transitions`, and pinned as text."""

@@ -1,0 +1,334 @@
+"""Shutting down: admit nothing more, drain, abort what executes, wait for it, bounded; leave queued and parked runs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from lifecycle import Approval, Policy, Refused, Runtime, StoreError, VirtualClock, approve
+from lifecycle.kernel import inputs as i
+from lifecycle.runtime import ShutdownReport
+
+from .stage import HANG_SECONDS, NO_GRACE, Actor, Stage, gathered, said, turns, until
+
+
+async def test_close_aborts_what_executes_and_leaves_the_rest(stage: Stage) -> None:
+    """Given a run at work, one waiting in place, one queued and one parked, then the first two are aborted, the others
+
+    are left, all four are reported, and the next process takes the queued and the parked one up.
+    """
+    await stage.open(policy=NO_GRACE)
+    at_work, in_place, queued, parks = Actor(), Actor(), Actor(), Actor()
+    working = await stage.start(at_work, session="at work", run_id="r-1")
+    behind = await stage.start(queued, session="at work", run_id="r-2")
+    asking = await stage.start(in_place, session="in place", run_id="r-3")
+    in_place.ask(Approval("?", id="q"))
+    parked = await stage.start(parks, session="parked", run_id="r-4")
+    parks.parks(1, Approval("?", id="q"))
+    await stage.settle()
+    waiting = [asyncio.ensure_future(one.wait()) for one in (working, behind, asking, parked)]
+    await turns(3)
+    report = await stage.close()
+    assert ShutdownReport(aborted=("r-1", "r-3"), queued=("r-2",), parked=("r-4",)) == report
+    ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [("interrupted", "shutdown")] * 2 == [(end.state, end.cause) for end in (ends[0], ends[2])]  # type: ignore[union-attr]
+    assert [Refused, Refused] == [type(ends[1]), type(ends[3])]
+    runtime = await stage.open(agents=stage.agents(), policy=NO_GRACE)
+    await stage.settle()
+    states = {view.id: view.state for view in runtime.sessions()}
+    assert {"at work": "running", "in place": "interrupted", "parked": "waiting_for_human"} == states
+    assert ([behind.id], 1) == (queued.called, len(parks.grants))
+    queued.returns()
+    await runtime.run("parked", "r-4").decide("q", approve())
+    await stage.settle()
+    parks.returns()
+
+
+async def test_close_drains_for_as_long_as_it_may(stage: Stage) -> None:
+    """Given a drain of 30 s, when a run ends by itself in that time, then it is not aborted, and close returns at once."""
+    await stage.open()
+    quick, slow = Actor(), Actor()
+    first = await stage.start(quick, session="s-1")
+    second = await stage.start(slow, session="s-2")
+    closing = asyncio.ensure_future(stage.runtime.close(30))
+    await stage.pass_time(10)
+    quick.returns("done")
+    await stage.pass_time(19.9)
+    assert not closing.done()
+    await stage.pass_time(0.1)
+    report = await closing
+    stage.runtime = None
+    assert ((second.id,), (), ()) == (report.aborted, report.abandoned, report.queued)
+    stage.runtime = None
+    runtime = await stage.open()
+    ends = [runtime.run("s-1", first.id).end(), runtime.run("s-2", second.id).end()]
+    assert [("ready", "completed"), ("interrupted", "shutdown")] == [(end.state, end.cause) for end in ends]
+
+
+async def test_close_that_drains_returns_when_all_have_ended(stage: Stage) -> None:
+    """Given a drain of an hour, when the last run ends after a minute, then close returns then, with nothing aborted."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    await stage.start(actor)
+    closing = asyncio.ensure_future(runtime.close(3_600))
+    await stage.pass_time(60)
+    actor.returns()
+    await stage.settle()
+    assert ShutdownReport() == await closing
+    stage.runtime = None
+
+
+async def test_close_admits_nothing_more_and_begins_nothing_more(stage: Stage) -> None:
+    """Given a runtime that drains, then new runs are refused, queued ones do not begin, and questions can be answered."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor, behind = Actor(), Actor()
+    handle = await stage.start(actor)
+    queued = await stage.start(behind)
+    told = actor.ask(Approval("?", id="q"))
+    await stage.settle()
+    closing = asyncio.ensure_future(runtime.close(100))
+    await stage.settle()
+    with pytest.raises(Refused, match="shutting down"):
+        await stage.admit(Actor())
+    await handle.decide("q", approve())
+    await stage.settle()
+    assert told.value[0].approved
+    actor.returns("done")
+    await stage.settle()
+    report = await closing
+    stage.runtime = None
+    assert ((), (queued.id,), []) == (report.aborted, report.queued, behind.called)
+
+
+async def test_close_gives_up_code_that_does_not_return(stage: Stage) -> None:
+    """Given code in a thread and code that swallows cancellation, when it does not return within the closing grace, then
+
+    close returns all the same, and reports it as aborted and abandoned.
+    """
+    runtime = await stage.open(policy=Policy(closing_grace_seconds=5))
+    worker, stubborn, good = stage.worker(), Actor(stubborn=True), Actor()
+    await stage.start(worker, session="s-1", run_id="r-1")
+    await until(worker.began.is_set)
+    await stage.start(stubborn, session="s-2", run_id="r-2")
+    await stage.start(good, session="s-3", run_id="r-3")
+    began = stage.clock.now()
+    report = await stage.close()
+    assert (("r-1", "r-2", "r-3"), ("r-1", "r-2"), ()) == (report.aborted, report.abandoned, report.queued)
+    assert stage.clock.now() - began <= 7_000_000
+    assert 2 == runtime.counters["abandoned"]
+    worker.go.set()
+    stubborn.stubborn = False
+    stubborn.returns("late")
+    await turns(10)
+    runtime = await stage.open()
+    assert {"interrupted"} == {view.state for view in runtime.sessions()}
+    assert 0 == len(runtime.controllers)
+
+
+async def test_close_lets_go_of_code_that_was_closing_already(stage: Stage) -> None:
+    """Given code that outlived an abort, when close is called, then it waits for what is left of the grace, no longer."""
+    await stage.open(policy=Policy(closing_grace_seconds=10))
+    stubborn = Actor(stubborn=True)
+    handle = await stage.start(stubborn)
+    await handle.abort()
+    await stage.pass_time(6)
+    began = stage.clock.now()
+    report = await stage.close()
+    assert ((), (handle.id,)) == (report.aborted, report.abandoned)
+    assert stage.clock.now() - began <= 5_000_000
+    stubborn.stubborn = False
+    stubborn.returns()
+    await turns(5)
+
+
+async def test_close_called_by_an_agent_does_not_wait_for_that_agent(stage: Stage) -> None:
+    """Given code that closes the runtime it runs in, then close returns to it, its own run is aborted by the shutdown,
+
+    durably, and is reported as that.
+    """
+    runtime = await stage.open(policy=NO_GRACE)
+    actor, other = Actor(), Actor()
+    handle = await stage.start(actor, session="s-1")
+    await stage.start(other, session="s-2", run_id="r-other")
+    told = actor.tell(lambda run: runtime.close())
+    actor.returns("after")
+    for _ in range(30):
+        await stage.pass_time(1)
+    assert (True, None) == (told.done, told.error)
+    assert ({handle.id, "r-other"}, (), ()) == (set(told.value.aborted), told.value.queued, told.value.parked)
+    stage.runtime = None
+    runtime = await stage.open(policy=NO_GRACE)
+    end = runtime.run("s-1", handle.id).end()
+    assert ("interrupted", "shutdown") == (end.state, end.cause)
+
+
+async def test_close_called_by_sync_code_is_bounded(stage: Stage) -> None:
+    """Given plain code that closes the runtime from its thread, then that returns, too, and its run is aborted."""
+    runtime = await stage.open(policy=Policy(closing_grace_seconds=5))
+    loop = asyncio.get_running_loop()
+    reports: list[Any] = []
+
+    def agent(run: Any) -> None:
+        reports.append(asyncio.run_coroutine_threadsafe(runtime.close(), loop).result(HANG_SECONDS))
+
+    handle = await stage.admit(agent)
+    await handle.wait_for("running")
+    for _ in range(1_000):
+        if reports:
+            break
+        await stage.pass_time(1)
+        await until(lambda: True)
+    await until(lambda: reports)
+    assert (handle.id,) == reports[0].aborted
+    stage.runtime = None
+
+
+async def test_close_called_twice_is_closed_once_and_both_wait(stage: Stage) -> None:
+    """Given close called by two, then both are back only when it is closed, and the second is told nothing new."""
+    runtime = await stage.open()
+    stubborn = Actor(stubborn=True)
+    await stage.start(stubborn)
+    both = [asyncio.ensure_future(runtime.close()) for _ in range(2)]
+    await stage.settle()
+    assert [False, False] == [one.done() for one in both]
+    for _ in range(20):
+        await stage.pass_time(1)
+    first, second = [await one for one in both]
+    assert second in (first, ShutdownReport())
+    await runtime.close()
+    stage.runtime = None
+    stubborn.stubborn = False
+    stubborn.returns()
+    await turns(5)
+
+
+async def test_everything_is_refused_after_close(stage: Stage) -> None:
+    """Given a closed runtime, then every request is refused or told that the store is closed, and none hangs."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.parks(1, Approval("?", id="q"))
+    await stage.settle()
+    attachment = await runtime.attach("s-1")
+    await stage.close()
+    for ask in (
+        lambda: stage_admit(runtime, actor),
+        handle.abort,
+        handle.wait,
+        lambda: handle.wait_for("ready"),
+        lambda: handle.decide("q", approve()),
+        lambda: runtime.attach("s-1"),
+        lambda: runtime.close_session("s-1"),
+        lambda: runtime.abort_session("s-1"),
+        lambda: runtime.provider_reported("s-1", "ready"),
+        attachment.detach,
+    ):
+        with pytest.raises((Refused, StoreError)):
+            await ask()
+    async with attachment:
+        pass
+    assert [(1, "waiting_for_human")] == said(await gathered(handle.follow()))
+
+
+async def stage_admit(runtime: Any, agent: Any) -> Any:
+    """Start a run on a runtime."""
+    return await runtime.start(agent, session="s-1", name="agent")
+
+
+async def test_nothing_works_before_it_is_open(stage: Stage) -> None:
+    """Given a runtime that was not entered, when something is asked of it, then it says how it is to be used."""
+    store = stage.disk.open()
+    runtime = Runtime(store, clock=VirtualClock())  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="async with"):
+        await runtime.start(Actor(), session="s-1", name="agent")
+    store.close()
+
+
+async def test_leaving_the_context_closes(stage: Stage) -> None:
+    """Given a runtime used as a context, when the body is left, even by an exception, then it is closed and the file free."""
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            async with Runtime(stage.disk.open(), clock=VirtualClock()) as runtime:  # type: ignore[arg-type]
+                actor = Actor()
+                handle = await runtime.start(actor, session="s-1", name="agent")
+                actor.returns(1)
+                assert 1 == (await handle.wait()).result
+                raise ZeroDivisionError
+        assert runtime.is_closed
+
+
+async def test_close_with_a_store_that_fails_is_bounded_and_releases_every_sender(stage: Stage) -> None:
+    """Given facts that cannot be kept, when the runtime closes, then whoever waits for them is told, loop and thread, and
+
+    nothing is reported as done that is not durable.
+    """
+    runtime = await stage.open(policy=NO_GRACE)
+    actor, worker = Actor(), stage.worker()
+    worker.after = lambda run: run.checkpoint(1)
+    stage.store.refuse(i.Checkpointed, i.Shutdown, times=10_000)
+    handle = await stage.start(actor, session="s-1")
+    other = await stage.start(worker, session="s-2")
+    told = actor.checkpoint(1)
+    actor.returns()
+    worker.go.set()
+    await stage.settle()
+    report = await stage.close()
+    await until(lambda: worker.error is not None and told.done)
+    await turns(5)
+    assert isinstance(told.error, Refused | StoreError | asyncio.CancelledError)
+    assert isinstance(worker.error, Refused | StoreError)
+    assert () == report.aborted
+    assert runtime.is_closed
+    runtime = await stage.open(policy=NO_GRACE)
+    assert {("interrupted", "crashed")} == {
+        (end.state, end.cause) for end in (runtime.run("s-1", handle.id).end(), runtime.run("s-2", other.id).end())
+    }
+
+
+async def test_close_with_a_store_that_hiccups_aborts_all_the_same(stage: Stage) -> None:
+    """Given a shutdown whose commit fails at first, then it is tried again, and the run is aborted by it."""
+    await stage.open(policy=NO_GRACE)
+    handle = await stage.start(Actor())
+    stage.store.refuse(i.Shutdown, times=2)
+    report = await stage.close()
+    assert (handle.id,) == report.aborted
+    runtime = await stage.open()
+    assert "shutdown" == runtime.run("s-1", handle.id).end().cause
+
+
+async def test_threads_of_the_runtime_end_with_it(stage: Stage) -> None:
+    """Given a runtime that has written and watched, when it is closed, then its threads are gone."""
+    before = set(threading.enumerate())
+    await stage.open()
+    actors = [Actor() for _ in range(5)]
+    await asyncio.gather(*(stage.admit(actor, session=f"s-{place}") for place, actor in enumerate(actors)))
+    await stage.settle()
+    assert [one for one in threading.enumerate() if one not in before]
+    await stage.close()
+    assert [] == [one.name for one in threading.enumerate() if one not in before]
+
+
+async def test_sync_code_that_outlives_the_loop_ends_quietly(stage: Stage) -> None:
+    """Given code in a thread that returns after the runtime is gone, then nothing is raised anywhere, and it is released."""
+    await stage.open(policy=Policy(closing_grace_seconds=1))
+    worker = stage.worker()
+    seen: list[Any] = []
+
+    def after(run: Any) -> None:
+        for act in (lambda: run.emit("late"), lambda: run.checkpoint(1), lambda: run.ask(Approval("?"))):
+            try:
+                seen.append(act())
+            except Exception as error:
+                seen.append(type(error).__name__)
+
+    worker.after = after
+    await stage.start(worker)
+    await until(worker.began.is_set)
+    await stage.close()
+    worker.go.set()
+    await until(lambda: len(seen) == 3)
+    assert False is seen[0]
+    assert {"Refused", "RunAborted"} >= set(seen[1:])

@@ -1,0 +1,317 @@
+"""A store that fails: requests are told and nothing changes; facts and firings stay first in line until durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lifecycle import Approval, Limits, Policy, RunHandle, StoreError, approve, hooks
+from lifecycle.kernel import inputs as i
+from lifecycle.kernel.replies import Aborted
+
+from .stage import NO_GRACE, Actor, Stage, gathered, said, until
+
+REQUESTS: dict[str, tuple[type[i.Input], Callable[[Any, RunHandle], Any]]] = {
+    "start": (i.StartRun, lambda stage, run: stage.admit(Actor())),
+    "start of a new session": (i.StartRun, lambda stage, run: stage.admit(Actor(), session="s-2")),
+    "abort": (i.AbortRun, lambda stage, run: run.abort()),
+    "abort of the session": (i.AbortSession, lambda stage, run: stage.runtime.abort_session("s-1")),
+    "close of the session": (i.CloseSession, lambda stage, run: stage.runtime.close_session("s-1")),
+    "decision": (i.Decide, lambda stage, run: run.decide("q", approve())),
+    "attach": (i.Attach, lambda stage, run: stage.runtime.attach("s-1")),
+}
+
+
+@pytest.mark.parametrize("what", REQUESTS)
+async def test_request_whose_commit_fails_changes_nothing(stage: Stage, what: str) -> None:
+    """Given a store that fails, when somebody asks for something, then they get StoreError, nothing was done or told,
+
+    and the same request succeeds once the store is well.
+    """
+    runtime = await stage.open()
+    actor = Actor()
+    handle = await stage.start(actor)
+    told = actor.ask(Approval("Delete?", id="q"))
+    await stage.settle()
+    kind, ask = REQUESTS[what]
+    before, seen, views = stage.value(), len(stage.observed), runtime.sessions()
+    registered, armed = len(runtime.controllers), runtime.timers.names()
+    stage.store.refuse(kind)
+    with pytest.raises(StoreError, match="has no room left; make room"):
+        await ask(stage, handle)
+    await stage.settle()
+    assert (before, seen, views) == (stage.value(), len(stage.observed), runtime.sessions())
+    assert (registered, armed, False) == (len(runtime.controllers), runtime.timers.names(), told.done)
+    assert 1 == runtime.counters["commits_failed"]
+    await ask(stage, handle)
+    assert len(stage.observed) > seen
+    await stage.settle()
+    if not actor._acts.qsize() and handle.state == "running":
+        actor.returns()
+
+
+async def test_answer_whose_commit_failed_can_be_given_again(stage: Stage) -> None:
+    """Given a last answer whose commit fails, then the question is open as before; given again, the code goes on once."""
+    await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.parks(1, Approval("Delete?", id="q"))
+    await stage.settle()
+    stage.store.refuse(i.Decide, times=3)
+    replies = await asyncio.gather(*(handle.decide("q", approve()) for _ in range(3)), return_exceptions=True)
+    assert [StoreError] * 3 == [type(one) for one in replies]
+    assert ("waiting_for_human", 1) == (handle.state, len(handle.requests))
+    await handle.decide("q", approve())
+    await stage.settle()
+    assert 2 == len(actor.grants)
+    actor.returns()
+
+
+FACTS: dict[str, tuple[type[i.Input], Callable[[Actor], Any], str]] = {
+    "question": (i.RunAsked, lambda actor: actor.ask(Approval("?", id="q")), "waiting_for_human"),
+    "checkpoint": (i.Checkpointed, lambda actor: actor.checkpoint(1), "running"),
+    "return": (i.ExecutionSettled, lambda actor: actor.returns(1), "ready"),
+    "park": (i.ExecutionSettled, lambda actor: actor.parks(1, Approval("?", id="q")), "waiting_for_human"),
+    "failure": (i.ExecutionSettled, lambda actor: actor.raises(ValueError("x")), "error"),
+    "report": (i.RunCompleted, lambda actor: actor.tell(lambda run: run.complete(1)), "ready"),
+}
+
+
+@pytest.mark.parametrize("what", FACTS)
+async def test_fact_whose_commit_fails_is_retried_until_durable(stage: Stage, what: str) -> None:
+    """Given a store that fails for a while, when the code says something, then nothing is told, and it is tried again,
+
+    ever more rarely, until it is durable; then it counts once.
+    """
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    kind, act, state = FACTS[what]
+    stage.store.refuse(kind, times=5)
+    seen = len(stage.observed)
+    act(actor)
+    await stage.settle()
+    assert ("running", seen) == (handle.state, len(stage.observed))
+    tries = [len(stage.store.attempts)]
+    for _ in range(3):
+        await stage.pass_time(0.15)
+        tries.append(len(stage.store.attempts))
+    assert tries[0] < tries[-1]
+    await stage.pass_time(60)
+    assert (state, 5) == (handle.state, runtime.counters["commits_failed"])
+    assert 1 == sum(name == kind.__name__ for name in stage.inputs())
+    if what in ("checkpoint", "report"):
+        actor.returns()
+
+
+async def test_fact_is_first_in_line_until_it_is_durable(stage: Stage) -> None:
+    """Given a return that cannot be kept, when requests come, then those fail or wait behind it: none overtakes it."""
+    await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    stage.store.refuse(i.ExecutionSettled, times=4)
+    actor.returns("answer")
+    await stage.settle()
+    stopping = asyncio.ensure_future(handle.abort())
+    await stage.settle()
+    assert "running" == handle.state
+    await stage.pass_time(60)
+    end = await handle.wait()
+    assert ("ready", "answer") == (end.state, end.result)
+    stopped = (await asyncio.gather(stopping, return_exceptions=True))[0]
+    assert not isinstance(stopped, Aborted)
+
+
+async def test_firing_whose_commit_fails_is_retried_until_durable(stage: Stage) -> None:
+    """Given timers of every kind that fire while the store fails, then each takes effect once, when it is well again."""
+    await stage.open(policy=Policy(orphan_grace_seconds=50, closing_grace_seconds=5))
+    deadline, expiry, idle, stubborn = Actor(), Actor(), Actor(), Actor(stubborn=True)
+    limited = await stage.start(deadline, session="deadline", deadline_seconds=20)
+    asking = await stage.start(expiry, session="expiry")
+    expiry.parks(1, Approval("?", id="q", expiry_seconds=20, on_expiry="stop"))
+    await stage.start(idle, session="idle")
+    idle.returns()
+    closing = await stage.start(stubborn, session="closing")
+    await stage.settle()
+    await closing.abort()
+    stage.store.refuse(i.TimerFired, times=40)
+    await stage.pass_time(15)
+    assert closing.id == stage.runtime.show("closing").closing
+    await stage.pass_time(500)
+    stage.store.heal()
+    await stage.pass_time(20)
+    assert ("deadline", "request_expired") == (limited.end().cause, asking.end().cause)  # type: ignore[union-attr]
+    assert ("stopped", "orphaned") == (stage.runtime.show("idle").state, stage.runtime.show("idle").cause)
+    assert stage.runtime.show("closing").closing is None
+    assert 1 == len(stage.hooks(hooks.ReportAbandoned, "closing"))
+    stubborn.stubborn = False
+    stubborn.returns()
+
+
+async def test_begin_whose_commit_fails_is_asked_again(stage: Stage) -> None:
+    """Given a grant that cannot be kept, when the store is well again, then the code is called, once."""
+    await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.admit(actor)
+    stage.store.refuse(i.Begin, times=3)
+    await stage.settle()
+    assert ("starting", []) == (handle.state, actor.called)
+    await stage.pass_time(60)
+    assert ("running", [handle.id]) == (handle.state, actor.called)
+    actor.returns()
+
+
+async def test_begin_that_waits_for_the_store_does_not_outlive_its_run(stage: Stage) -> None:
+    """Given a grant that cannot be kept, when the run is aborted meanwhile, then its code is never called."""
+    await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.admit(actor)
+    stage.store.refuse(i.Begin, times=3)
+    await stage.settle()
+    replies = await asyncio.gather(handle.abort(), pass_time(stage), return_exceptions=True)
+    if isinstance(replies[0], StoreError):
+        await handle.abort()
+    await stage.pass_time(60)
+    assert ("interrupted", []) == (handle.state, actor.called)
+
+
+async def pass_time(stage: Stage) -> None:
+    """Let enough time pass for every retry."""
+    await stage.settle()
+    await stage.pass_time(60)
+
+
+async def test_failing_store_of_one_session_does_not_hold_up_another(stage: Stage) -> None:
+    """Given a session whose fact waits for the store, then other sessions start, work and end meanwhile."""
+    await stage.open(policy=NO_GRACE)
+    stuck, free = Actor(), Actor()
+    held_up = await stage.start(stuck, session="stuck")
+    stage.store.refuse(i.Checkpointed, times=1_000)
+    stuck.checkpoint(1)
+    await stage.settle()
+    other = await stage.start(free, session="free")
+    free.returns("done")
+    assert "done" == (await other.wait()).result
+    assert "running" == held_up.state
+    stage.store.heal()
+    await stage.pass_time(10)
+    stuck.returns()
+    await stage.settle()
+    assert "ready" == held_up.state
+
+
+async def test_group_of_which_one_fails_tells_each_its_own(stage: Stage) -> None:
+    """Given fifty sessions in one group whose commit fails, then each start is told, and all can be started again."""
+    await stage.open(limits=Limits(in_place_commit_seconds_max=-1))
+    agents = [Actor() for _ in range(50)]
+    stage.store.refuse(i.StartRun)
+    replies = await asyncio.gather(
+        *(stage.admit(agent, session=f"s-{place}", key="k") for place, agent in enumerate(agents)),
+        return_exceptions=True,
+    )
+    failed = [one for one in replies if isinstance(one, StoreError)]
+    assert failed
+    handles = await asyncio.gather(
+        *(stage.admit(agent, session=f"s-{place}", key="k") for place, agent in enumerate(agents))
+    )
+    await until(lambda: all(agent.called for agent in agents))
+    for agent in agents:
+        agent.returns()
+    assert {"ready"} == {(await one.wait()).state for one in handles}
+
+
+async def test_whole_story_goes_well_on_a_store_that_fails_every_second_time(stage: Stage) -> None:
+    """Given a store that fails at every second commit, when a client retries, then the run waits, goes on and ends once."""
+    await stage.open(policy=NO_GRACE)
+    commits = [0]
+    keep = stage.store.inner.commit
+
+    def every_second(given: Any) -> Any:
+        commits[0] += 1
+        if commits[0] % 2:
+            raise StoreError("store", "has hiccups", "try again")
+        return keep(given)
+
+    stage.store.inner = Hiccups(stage.store.inner, every_second)  # type: ignore[assignment]
+
+    async def insisting(ask: Callable[[], Any]) -> Any:
+        for _ in range(10):
+            try:
+                return await ask()
+            except StoreError:
+                await stage.pass_time(10)
+        raise AssertionError("it never succeeds")
+
+    actor = Actor()
+    handle = await insisting(lambda: stage.admit(actor, key="k"))
+    await stage.pass_time(20)
+    actor.emit("a")
+    actor.ask(Approval("?", id="q"))
+    await stage.pass_time(20)
+    await insisting(lambda: handle.decide("q", approve()))
+    await stage.pass_time(20)
+    actor.emit("b")
+    actor.returns("done")
+    await stage.pass_time(20)
+    assert "done" == handle.end().result
+    assert ["a", (1, "waiting_for_human"), "b", (2, "ready")] == said(await gathered(handle.follow()))
+    assert [handle.id] == actor.called
+
+
+class Hiccups:
+    """A store with another commit."""
+
+    def __init__(self, inner: Any, commit: Callable[[Any], Any]) -> None:
+        self._inner = inner
+        self.commit = commit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+async def test_store_with_a_bug_loses_no_sender(stage: Stage) -> None:
+    """Given a store that raises what no store may, then the sender gets StoreError all the same, with its name."""
+    await stage.open()
+
+    def broken(given: Any) -> Any:
+        raise KeyError("a bug")
+
+    inner = stage.store.inner
+    stage.store.inner = Hiccups(inner, broken)  # type: ignore[assignment]
+    with pytest.raises(StoreError, match="KeyError"):
+        await stage.admit(Actor())
+    stage.store.inner = inner
+    actor = Actor()
+    handle = await stage.admit(actor)
+    actor.returns()
+    assert "ready" == (await handle.wait()).state
+
+
+async def test_store_that_cannot_read_tells_who_asked(stage: Stage) -> None:
+    """Given a store that fails to read, when a run is started by a key or looked for, then they are told, nobody else."""
+    await stage.open()
+    actor = Actor()
+    handle = await stage.start(actor)
+    inner = stage.store.inner
+
+    class Blind(Hiccups):
+        def key_ended(self, *names: str) -> None:
+            raise StoreError("store", "cannot be read", "check the disk")
+
+        run_ended = request_closed = load = key_ended
+
+    stage.store.inner = Blind(inner, inner.commit)  # type: ignore[assignment]
+    for ask in (
+        lambda: stage.admit(Actor(), key="k"),
+        lambda: stage.admit(Actor(), session="unread"),
+        lambda: stage.runtime.run("s-1", "old").abort(),
+        lambda: stage.runtime.abort_session("unread"),
+    ):
+        with pytest.raises(StoreError, match="cannot be read"):
+            await ask()
+    stage.store.inner = inner
+    actor.returns("fine")
+    assert "fine" == (await handle.wait()).result
