@@ -121,6 +121,11 @@ class FlakyStore:
         """Let the next commits fail that hold an input of these kinds; of any kind if none is named."""
         self._refused.append((kinds, times))
 
+    @property
+    def fails(self) -> bool:
+        """Say whether a commit to come is to fail."""
+        return bool(self._refused)
+
     def heal(self) -> None:
         """Fail no more."""
         self._refused = []

@@ -51,7 +51,7 @@ from lifecycle.kernel.replies import Aborted, AlreadyClosed, AlreadyEnded, Decid
 from lifecycle.runtime import Attachment, RunHandle
 from lifecycle.runtime.writer import Writer
 
-from .stage import Actor, Disk, Stage, turns
+from .stage import Actor, Disk, Stage, Told, turns
 
 POLICY = Policy(
     orphan_grace_seconds=20,
@@ -92,14 +92,12 @@ LEGAL: dict[str, tuple[type, ...]] = {
 }
 
 
-class InPlace(Writer):
-    """A writer without a thread: the same schedule takes the same way each time."""
-
-    def _flush(self) -> None:
-        self._flushing = False
-        group, self._staged = self._staged, []
-        if group:
-            self._finish(group, *self._commit(group))
+def flush_in_place(writer: Writer) -> None:
+    """Commit without a thread: the same schedule takes the same way each time."""
+    writer._flushing = False
+    group, writer._staged = writer._staged, []
+    if group:
+        writer._finish(group, *writer._commit(group))
 
 
 class Schedules(RuleBasedStateMachine):
@@ -113,7 +111,7 @@ class Schedules(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.unseen: list[dict[str, Any]] = []
         self.loop.set_exception_handler(lambda _, context: self.unseen.append(context))
-        self.runs: list[tuple[str, Actor]] = []
+        self.actors: list[Actor] = []
         self.handles: list[tuple[str, str]] = []
         self.asked: list[tuple[str, asyncio.Task[Any]]] = []
         self.follows: list[asyncio.Task[Any]] = []
@@ -182,11 +180,11 @@ class Schedules(RuleBasedStateMachine):
     def starts_one(self, session: str, pause: int | None, stubborn: bool = False, **choices: Any) -> None:
         """Start a run."""
         actor, name = Actor(stubborn), f"r-{next(self.numbers)}"
+        self.actors.append(actor)
 
         async def starting() -> RunHandle:
             handle = await self.stage.admit(actor, session=session, run_id=name, **({"owner": "ada"} | choices))
             assert handle.signal is not None or handle.end() is not None, "acknowledged without a controller"
-            self.runs.append((session, actor))
             self.handles.append((session, handle.id))
             items: list[Any] = []
             self.streams.append((session, handle.id, items))
@@ -211,46 +209,43 @@ class Schedules(RuleBasedStateMachine):
         if not several:
             return
         actor = several[place % len(several)]
-        self.tell(actor, "park" if park else "ask", *act[1:])
+        told = self.tell(actor, "park" if park else "ask", *act[1:])
         self.go(self.paused(None))
         handle = self.stage.runtime.run(actor.run.session, actor.run.id)
         for request in handle.requests:
             self.ask("decide", handle.decide(request.id, answer("words"), by=by), pause)
+        self.go(self.paused(None))
+        if handle.state == "running" and not self.stage.runtime.counters["commits_failed"]:
+            assert told.done, "the answer was not handed over"
         self.tell(actor, *act)
         self.go(self.paused(pause))
 
     @rule(place=st.integers(0, 20), pause=PAUSES)
     def lets_go(self, place: int, pause: int | None) -> None:
         """Let code that swallows cancellation do so no more."""
-        self.runs[-1 - place % len(self.runs)][1].stubborn = False
+        self.actors[-1 - place % len(self.actors)].stubborn = False
         self.go(self.paused(pause))
 
     def at_work(self) -> list[Actor]:
         """Return the agents whose code is at work and whose run goes on."""
-        return [actor for _, actor in self.runs if actor.grants and not actor.run.signal.aborted]
+        return [actor for actor in self.actors if actor.grants and not actor.run.signal.aborted]
 
-    def tell(self, actor: Actor, act: str, number: int, on_expiry: str | None, expiry: float | None) -> None:
+    def tell(self, actor: Actor, act: str, number: int, on_expiry: str | None, expiry: float | None) -> Told:
         """Tell code to do something."""
         timed = {"on_expiry": on_expiry} | ({} if expiry == -1.0 else {"expiry_seconds": expiry})
-        question = Approval("May I?", args=[number], id=f"q{number}", **timed)
-        if act == "emit":
-            actor.emit(number)
-        elif act == "ask":
-            actor.ask(question)
-        elif act == "ask two":
-            actor.ask(question, FreeText("What?", id="words", **timed))
-        elif act == "park":
-            actor.parks(number, question, FreeText("What?"))
-        elif act == "return":
-            actor.returns(number)
-        elif act == "raise":
-            actor.raises(ValueError(str(number)))
-        elif act == "checkpoint":
-            actor.checkpoint(number)
-        elif act == "complete":
-            actor.tell(lambda run: run.complete(number))
-        else:
-            actor.tell(lambda run: run.fail(str(number)))
+        question = Approval("May I?", args=[number], id=f"q{number}", **timed)  # type: ignore[arg-type]
+        words = FreeText("What?", id="words", **timed)  # type: ignore[arg-type]
+        return {
+            "emit": lambda: actor.emit(number),
+            "ask": lambda: actor.ask(question),
+            "ask two": lambda: actor.ask(question, words),
+            "park": lambda: actor.parks(number, question, FreeText("What?")),
+            "return": lambda: actor.returns(number),
+            "raise": lambda: actor.raises(ValueError(str(number))),
+            "checkpoint": lambda: actor.checkpoint(number),
+            "complete": lambda: actor.tell(lambda run: run.complete(number)),
+            "fail": lambda: actor.tell(lambda run: run.fail(str(number))),
+        }[act]()
 
     @rule(
         place=st.integers(0, 20),
@@ -347,7 +342,7 @@ class Schedules(RuleBasedStateMachine):
             return
 
         async def restarting() -> None:
-            for _, actor in self.runs:
+            for actor in self.actors:
                 actor.stubborn = False
             if orderly:
                 self.stage.store.heal()
@@ -385,6 +380,10 @@ class Schedules(RuleBasedStateMachine):
         armed = set(runtime.timers.names())
         assert armed <= wanted.keys()
         assert {key for key, due in wanted.items() if due > now} <= armed
+        for actor in self.actors:
+            for grant in actor.grants:
+                if grant.tracker is runtime and runtime.run(grant.session, grant.id).end() is not None:
+                    assert grant.signal.aborted, "a run has ended, and its code was not told"
         self.go(self.answered())
 
     async def answered(self, leave: bool = False) -> None:
@@ -427,11 +426,12 @@ class Schedules(RuleBasedStateMachine):
         """Heal the store, let the code go, close every session, and look what is left."""
         stage, runtime = self.stage, self.stage.runtime
         stage.store.heal()
-        for _, actor in self.runs:
+        for actor in self.actors:
             actor.stubborn = False
             actor.returns("at last")
-        await stage.pass_time(30)
+        await stage.pass_time(60)
         for view in runtime.sessions():
+            assert view.active is None or view.state == "waiting_for_human", "code returned, and its run goes on"
             await runtime.close_session(view.id, by="root")
         await stage.pass_time(30)
         await self.answered()
@@ -491,7 +491,7 @@ def test_any_schedule_keeps_every_rule(
 ) -> None:
     """Given any schedule of requests, code, time, failing commits and crashes, then every rule is kept throughout."""
     if machine is Schedules:
-        monkeypatch.setattr("lifecycle.runtime.draining.Writer", InPlace)
+        monkeypatch.setattr(Writer, "_flush", flush_in_place)
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -7,6 +7,7 @@ invariants refuses the step, and with the net taken down as well, what the users
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import pytest
