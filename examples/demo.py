@@ -26,25 +26,43 @@ DONE, ENDED_OTHERWISE, WAITING = 0, 1, 3
 
 
 def main() -> int:
-    """Prepare, run, answer if nobody could be asked, and show what the store has of it."""
-    with tempfile.TemporaryDirectory(prefix="lifecycle-demo-") as place:
-        folder, store = prepare(Path(place, "downloads")), str(Path(place, "runs.db"))
-        given = json.dumps({"folder": str(folder), "oversized_bytes": OVERSIZED_BYTES})
-        options = ["--session", "downloads", "--store", store]
-        code, told = lifecycle("run", f"{TIDY}:tidy", given, "--json-input", *options)
-        if code == WAITING and not sys.stdin.isatty():
-            line = next(line for line in told if line.endswith(" approve"))
-            code, _ = lifecycle(*shlex.split(line)[1:])
-        elif sys.stdin.isatty() and code in (ENDED_OTHERWISE, WAITING):
-            code = DONE  # the human said no, or left it for later: either is a good end of a demonstration
-        lifecycle("show", "downloads", "--store", store)
-        lifecycle("history", "downloads", "--store", store)
-        return code
+    """Prepare, run, answer if nobody could be asked, show what the store has of it, and leave nothing behind.
+
+    What a human leaves for later is kept, and where it is, is said.
+    """
+    place = Path(tempfile.mkdtemp(prefix="lifecycle-demo-"))
+    code, asked = demonstrate(place), sys.stdin.isatty() and sys.stdout.isatty()
+    if asked and code == WAITING:
+        print(
+            f"\nKept for your answer: {place}\nThe command is {shlex.join(command())}, delete the folder when you are done."
+        )
+    else:
+        shutil.rmtree(place)
+    return DONE if asked and code in (ENDED_OTHERWISE, WAITING) else code  # a no, or a later, is a good end of a demo
+
+
+def demonstrate(place: Path) -> int:
+    """Run it all in a folder; return how the run was left."""
+    folder, store = prepare(place / "downloads"), str(place / "runs.db")
+    given = json.dumps({"folder": str(folder), "oversized_bytes": OVERSIZED_BYTES})
+    options = ["--session", "downloads", "--store", store]
+    code, told = lifecycle("run", f"{TIDY}:tidy", given, "--json-input", *options)
+    if code == WAITING and told:
+        line = next(line for line in told if line.endswith(" approve"))
+        code, _ = lifecycle(*shlex.split(line)[1:])
+    lifecycle("show", "downloads", "--store", store)
+    lifecycle("history", "downloads", "--store", store)
+    return code
 
 
 def lifecycle(*words: str) -> tuple[int, Sequence[str]]:
-    """Run the command, show what it writes as it comes, and return its exit code and the lines of its stdout."""
+    """Run the command; return its exit code and the lines of its stdout.
+
+    On a terminal it writes there itself, questions and frames in their order, and no line is returned.
+    """
     print(f"\n$ {shlex.join(['lifecycle', *words])}", flush=True)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return subprocess.run([*command(), *words], check=False).returncode, ()
     told = []
     with subprocess.Popen([*command(), *words], stdout=subprocess.PIPE, text=True, encoding="utf-8") as running:
         assert running.stdout is not None

@@ -341,5 +341,5 @@ def answers(run: RunHandle, request: OpenRequest, store: str, owner: str) -> lis
     if request.kind == "choice":
         return [line("answer", "--text", option) for option in request.options]
     if request.kind == "text":
-        return [line("answer", "--text", "...")]
-    return [line("approve"), line("reject-and-continue", "--text", "..."), line("reject")]
+        return [line("answer", "--text", "your answer")]
+    return [line("approve"), line("reject-and-continue", "--text", "what to do instead"), line("reject")]

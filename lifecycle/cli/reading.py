@@ -93,7 +93,7 @@ def tell_request(output: Output, store: Store, view: SessionView, run: RunView, 
     """Write an open request and the command that answers it."""
     owner = () if run.owner == LOCAL else ("--by", run.owner)
     options = ("--store", store.name, *owner, "--digest", request.digest)
-    decision, *text = {"choice": ("answer", "--text", "..."), "text": ("answer", "--text", "...")}.get(
+    decision, *text = {"choice": ("answer", "--text", "your answer"), "text": ("answer", "--text", "your answer")}.get(
         request.kind, ("approve",)
     )
     output.text(f"? {text_of(request)}")

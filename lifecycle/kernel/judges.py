@@ -399,19 +399,19 @@ def about_decision(session: Session | None, given: Decide, now: int) -> Named:
     return build_named(run, given.found.request if request is None else request, (), None)
 
 
+QUESTIONERS = (RunAsked, Parked)
+
+
 def about_questions(session: Session | None, given: RunAsked | ExecutionSettled, now: int) -> Named | None:
     """The questions that code brings: which are new, and what is wrong with them."""
-    if isinstance(given, RunAsked):
-        questions = given.questions
-    elif isinstance(given.result, Parked):
-        questions = given.result.questions
-    else:
+    brings = given if given.__class__ is RunAsked else given.result  # type: ignore[union-attr]
+    if not isinstance(brings, QUESTIONERS):
         return None
     head = None if session is None else session.head
     if head is None:
         return None
-    fresh = fresh_questions(head, questions, given.known)
-    return build_named(head, None, fresh, fault_of_questions(head, questions, given.known))
+    fresh = fresh_questions(head, brings.questions, given.known)
+    return build_named(head, None, fresh, fault_of_questions(head, brings.questions, given.known))
 
 
 def about_timer(session: Session | None, given: TimerFired, now: int) -> tuple[Timer | None, int]:

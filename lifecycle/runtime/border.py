@@ -7,11 +7,20 @@ malformed is refused by name and changes nothing.
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
+
+import attrs
 
 from lifecycle.errors import Busy, Invalid
 from lifecycle.kernel.values import ON_EXPIRY, Policy, Request, us
 from lifecycle.runtime.payload import value_of
+
+SECONDS_MAX = 1e11
+"""A time this long, some three thousand years, is no limit: it could not be counted in microseconds for ever."""
+
+NAME_CHARS_MAX = 256
+"""How long the name of a question, a decider or an admin may be."""
 
 LOCAL = "local"
 """The principal of whoever does not say who they are."""
@@ -22,13 +31,15 @@ def checked_policy(policy: Policy) -> Policy:
     for name in ("orphan_grace_seconds", "closing_grace_seconds", "request_expiry_seconds"):
         seconds = getattr(policy, name)
         none_is_fine = seconds is None and name != "closing_grace_seconds"
-        if not none_is_fine and (seconds is None or not 0 <= seconds < 1e11):
+        if not none_is_fine and (seconds is None or not 0 <= seconds < SECONDS_MAX):
             raise Invalid(f"policy {name}", f"{seconds!r} is no time", "use a number of seconds, or None for none")
     for name in ("queue_max", "requests_max", "answers_max", "attempts_max"):
-        if getattr(policy, name) < (0 if name == "queue_max" else 1):
-            raise Invalid(f"policy {name}", f"{getattr(policy, name)!r} is too small", "use a positive number")
+        bound = getattr(policy, name)
+        if not isinstance(bound, int) or bound < (0 if name == "queue_max" else 1):
+            raise Invalid(f"policy {name}", f"{bound!r} is no such number", "use a positive whole number")
     check_choice("policy on_expiry", policy.on_expiry, ON_EXPIRY)
-    return policy
+    admins = principals("policy admins", policy.admins)
+    return policy if admins == policy.admins else cast("Policy", attrs.evolve(cast("Any", policy), admins=admins))
 
 
 def check_choice(what: str, got: str, known: tuple[str, ...]) -> None:
@@ -47,6 +58,23 @@ def check_names(chars_max: int, **names: str | None) -> None:
         if len(name) > chars_max:
             fact = f"{len(name)} characters are over name_chars_max ({chars_max})"
             raise Busy(what, fact, "use a shorter one", limit="name_chars_max", bound=chars_max)
+
+
+def principals(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of principals as a tuple; one text is refused, because its letters are none."""
+    if isinstance(names, str):
+        raise Invalid(what, f"{names!r} is one text", f"write ({names!r},)")
+    several = tuple(names)
+    check_names(NAME_CHARS_MAX, **{f"{what} {place + 1}": name for place, name in enumerate(several)})
+    if "" in several:
+        raise Invalid(what, "an empty name is nobody's", "leave it out")
+    return several
+
+
+def fitted(text: object, chars_max: int = 4_096) -> str:
+    """Make a text of whatever somebody reports: what cannot be encoded is written as escapes, what is long is cut."""
+    written = str(text).encode(errors="backslashreplace").decode()
+    return written if len(written) <= chars_max else f"{written[: chars_max - 1]}…"
 
 
 def is_text(name: str) -> bool:
@@ -83,9 +111,9 @@ def span(name: str, seconds: float | None) -> int | None:
     """Turn an optional time in seconds into microseconds; a time that is none, or too long to count, means none."""
     if seconds is None:
         return None
-    if not seconds > 0:
+    if not 0 < seconds <= float("inf"):
         raise Invalid(name, f"{seconds!r} is no time", "use a positive number of seconds, or None for no limit")
-    return None if seconds == float("inf") else us(seconds)
+    return None if seconds >= SECONDS_MAX else us(seconds)
 
 
 def check_answer(request: Request, value: Any) -> None:

@@ -14,12 +14,13 @@ from typing import Self
 
 import attrs
 
-from lifecycle.errors import Refused, StoreError
+from lifecycle.errors import Invalid, Refused, StoreError
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import (
     Shutdown,
 )
 from lifecycle.kernel.values import us
+from lifecycle.runtime.border import SECONDS_MAX
 from lifecycle.runtime.clock import VirtualClock
 from lifecycle.runtime.line import Line
 from lifecycle.runtime.stepping import Stepping, slot_state
@@ -51,18 +52,30 @@ class Draining(Stepping):
         await self.close()
 
     async def open(self) -> None:
-        """Start the clock and recover: sessions with live work at once, the idle ones behind them."""
-        self.clock.start(self.store.latest())
-        if isinstance(self.clock, VirtualClock):
-            self.clock.watch(self._busy)
-        self._writer = Writer(self.store, self.limits.in_place_commit_seconds_max)
-        self._recovering = asyncio.get_running_loop().create_task(self._recover_all(list(self.store.unsettled())))
-        await self._recovering
+        """Start the clock and recover: sessions with live work first, then the idle ones.
+
+        One session that cannot be read is named and left; what is asked of it hears the same.
+        """
+        try:
+            self.clock.start(self.store.latest())
+            if isinstance(self.clock, VirtualClock):
+                self.clock.watch(self._busy)
+            self._writer = Writer(self.store, self.limits.in_place_commit_seconds_max)
+            await self._recover_all(list(self.store.unsettled()))
+        except BaseException:
+            self._closed = True
+            self._release()
+            self.store.close()
+            raise
 
     async def _recover_all(self, sessions: list[str]) -> None:
         """Load every session that was left with something to recover; loading one puts its recovery first in line."""
         for place, name in enumerate(sessions):
-            self._advance(self._line(name))
+            try:
+                self._advance(self._line(name))
+            except StoreError as error:
+                self.counters["not_recovered"] += 1
+                log.error("session %s: cannot be recovered (%s)", name, error)
             if place % 64 == 63:
                 await self._quiet()
         await self._quiet()
@@ -73,6 +86,8 @@ class Draining(Stepping):
         Waits ``drain_seconds`` for runs to end by themselves, then the closing grace for their code to return. Queued
         and parked runs stay for the next process.
         """
+        if not 0 <= drain_seconds < SECONDS_MAX:
+            raise Invalid("drain_seconds", f"{drain_seconds!r} is no time", "use a number of seconds")
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close(drain_seconds))
         report: ShutdownReport = await asyncio.shield(self._closing)
@@ -80,12 +95,13 @@ class Draining(Stepping):
 
     async def _close(self, drain_seconds: float) -> ShutdownReport:
         self.abandoned.clear()
-        aborted = await self._drain(drain_seconds)
-        self._closed = True
-        self._release()
-        report = ShutdownReport(tuple(aborted), tuple(self.abandoned), *self._left())
-        self.store.close()
-        return report
+        try:
+            aborted = await self._drain(drain_seconds)
+            return ShutdownReport(tuple(aborted), tuple(self.abandoned), *self._left())
+        finally:
+            self._closed = True
+            self._release()
+            self.store.close()
 
     def _left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the runs that stay for the next process: queued or starting, and parked."""
@@ -120,6 +136,7 @@ class Draining(Stepping):
         Code that asks for the shutdown itself is aborted like any other, but not waited for.
         """
         await self._until(lambda: not self._executing(), drain_seconds)
+        await self._quiet()  # a begin on its way is granted now, and aborted with the others
         ending = [(line, run_in_slot(line)) for line in self._executing(own=True)]
         for line, _ in ending:
             self.post(line.id, Shutdown())

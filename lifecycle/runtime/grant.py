@@ -24,6 +24,7 @@ from lifecycle.kernel.inputs import (
 )
 from lifecycle.kernel.replies import Asked, Stale
 from lifecycle.kernel.values import Answer, Question, Run
+from lifecycle.runtime.border import fitted
 from lifecycle.runtime.controllers import RunAborted, Signal
 from lifecycle.runtime.host import Host
 from lifecycle.runtime.payload import text_of, value_of
@@ -110,7 +111,8 @@ class Grant:
                 raise RunAborted(self.id, self.signal.cause or "failed")
             given = reply.answers[0] if reply.answers else await waiting
         except asyncio.CancelledError:
-            self.tracker.post(self.session, RequestRetracted(self.execution, self.token, made.id))
+            if len((self._waiting or {}).get(made.id, ())) <= 1:  # nobody else waits for the same answer
+                self.tracker.post(self.session, RequestRetracted(self.execution, self.token, made.id))
             raise
         finally:
             self._forget(made.id, waiting)
@@ -137,7 +139,7 @@ class Grant:
     async def fail(self, text: str) -> None:
         """Report that the run failed, though the code has not returned yet."""
         self.reported = True
-        await self.tracker.posted(self.session, RunFailed(self.id, text, self.execution, self.token))
+        await self.tracker.posted(self.session, RunFailed(self.id, fitted(text), self.execution, self.token))
 
     async def settle(self, result: Any = None) -> None:
         """Report that the code has returned ``result``; a ``Park`` parks the run. A run that is over stays as it is."""
@@ -145,7 +147,7 @@ class Grant:
 
     async def settle_failed(self, text: str) -> None:
         """Report that the code has raised."""
-        fact = ExecutionSettled(self.execution, self.token, Failure(text))
+        fact = ExecutionSettled(self.execution, self.token, Failure(fitted(text)))
         await self.tracker.posted(self.session, fact)
 
     def settled(self, result: Any) -> ExecutionSettled:

@@ -17,7 +17,7 @@ from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Request, us
-from lifecycle.runtime.border import LOCAL, check_answer, check_names
+from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_names
 from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
 from lifecycle.runtime.payload import digest_of, text_of, value_of
@@ -216,7 +216,7 @@ class RunHandle:
 
 async def within(tracker: Host, future: asyncio.Future[T], timeout_seconds: float | None, subject: str) -> T:
     """Wait for a future, at most for a time of the engine's clock; raise TimeoutError beyond it."""
-    if timeout_seconds is None or future.done():
+    if timeout_seconds is None or timeout_seconds >= SECONDS_MAX or future.done():
         return await future
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()

@@ -68,7 +68,19 @@ class Granted(Protocol):
 class Line:
     """A session in memory: its value, what waits to be judged, who waits for a change."""
 
-    __slots__ = ("begins", "busy", "grant", "id", "inputs", "offer", "offer_is_new", "performed", "session", "watchers")
+    __slots__ = (
+        "begins",
+        "busy",
+        "fired",
+        "grant",
+        "id",
+        "inputs",
+        "offer",
+        "offer_is_new",
+        "performed",
+        "session",
+        "watchers",
+    )
 
     def __init__(self, name: str, session: Session | None, performed: int) -> None:
         self.id = name
@@ -77,6 +89,7 @@ class Line:
         self.inputs: deque[Item] | None = None
         self.begins: deque[Item] | None = None
         self.busy = False
+        self.fired = False
         self.grant: Granted | None = None
         self.offer: tuple[str, int] | None = None
         self.offer_is_new = False

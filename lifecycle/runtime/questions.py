@@ -13,6 +13,7 @@ import attrs
 
 from lifecycle.errors import Invalid
 from lifecycle.kernel.values import ON_EXPIRY, Answer, Policy, Question, us
+from lifecycle.runtime.border import NAME_CHARS_MAX, SECONDS_MAX, check_names, principals
 from lifecycle.runtime.payload import digest_of, text_of, value_of
 
 _POLICY = -1.0
@@ -177,6 +178,8 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
         raise Invalid("question", f"{type(ask).__name__} is none", "use Approval, Choice, FreeText or SignIn")
     if not isinstance(ask.text, str) or not ask.text:
         raise Invalid("question", "it has no text", "say what the human is to decide")
+    deciders = principals("question deciders", ask.deciders)
+    check_names(NAME_CHARS_MAX, **{"question id": ask.id})
     body = text_of("question", ask.body(), "request_bytes_max", bytes_max)
     digest = digest_of(ask.kind, body)
     on_expiry = policy.on_expiry if ask.on_expiry is None else ask.on_expiry
@@ -185,11 +188,11 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
     seconds = policy.request_expiry_seconds if ask.expiry_seconds == _POLICY else ask.expiry_seconds
     if seconds == float("inf"):
         seconds = None
-    if seconds is not None and not seconds > 0:
+    if seconds is not None and not 0 < seconds < SECONDS_MAX:
         raise Invalid("question", f"expiry_seconds {seconds} is no time", "use a positive number, or None")
     name = ask.id or f"{digest[:8]}-{asked_before + same_before + 1}"
     expiry = None if seconds is None else us(seconds)
-    return Question(name, ask.kind, body, digest, expiry, on_expiry, tuple(ask.deciders))
+    return Question(name, ask.kind, body, digest, expiry, on_expiry, deciders)
 
 
 def human_answer(given: Answer) -> HumanAnswer:

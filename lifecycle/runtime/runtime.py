@@ -22,7 +22,7 @@ from lifecycle.errors import Invalid, LifecycleError, NotFound
 from lifecycle.kernel.engine import KERNEL, Kernel
 from lifecycle.kernel.inputs import Begin, ExecutionSettled, Failure
 from lifecycle.kernel.values import Policy, RunSpec
-from lifecycle.runtime.border import LOCAL
+from lifecycle.runtime.border import LOCAL, fitted
 from lifecycle.runtime.clock import Clock
 from lifecycle.runtime.controllers import RunAborted
 from lifecycle.runtime.draining import ShutdownReport
@@ -138,8 +138,8 @@ class Runtime(Tracker):
         """Admit a run of ``agent`` and call it when it is the run's turn; see Tracker.admit."""
         known = self.register(agent, name)
         run = run_id or self.new_run_id()
-        self._started[session, run] = self._agents[known]
-        handle: RunHandle | None = None
+        place, code = (session, run), self._agents[known]
+        mine = self._started.setdefault(place, code) is code and self._agents[known] is code
         try:
             handle = await self.admit(
                 known,
@@ -154,9 +154,14 @@ class Runtime(Tracker):
                 on_crash=on_crash,
                 run_id=run,
             )
+        except Exception:  # not a cancellation: the run may be admitted all the same, and is called then
+            if mine:
+                self._started.pop(place, None)
+            raise
         finally:
-            if handle is None or handle.id != run or handle.end() is not None:
-                self._started.pop((session, run), None)
+            self._new_ids.discard(run)
+        if mine and (handle.id != run or handle.end() is not None):
+            self._started.pop(place, None)
         return handle
 
     def run_over(self, session: str, run: str) -> None:
@@ -202,6 +207,8 @@ class Runtime(Tracker):
         """Call the code: a coroutine function as a task of the loop, a plain one in a thread of its own."""
         session = line.session
         assert session is not None and session.head is not None
+        if self._closed:
+            return  # the next process finds the execution lost
         code = self._agent(line.id, session.head.spec)
         name = f"run {grant.id} of session {grant.session}"
         call = self._on_loop if code.on_loop else self._in_thread
@@ -230,12 +237,14 @@ class Runtime(Tracker):
         try:
             if not await self._first_in_line(line, grant):
                 return uncalled(grant)
-            result = await agent(grant)
+            result = agent(grant)
+            if inspect.isawaitable(result):
+                result = await result
         except asyncio.CancelledError:
             why = grant.signal.cause or "its task was cancelled from outside"
-            return ExecutionSettled(grant.execution, grant.token, Failure(f"cancelled: {why}"))
+            return ExecutionSettled(grant.execution, grant.token, Failure(fitted(f"cancelled: {why}")))
         except RunAborted as aborted:
-            return ExecutionSettled(grant.execution, grant.token, Failure(str(aborted)))
+            return ExecutionSettled(grant.execution, grant.token, Failure(fitted(aborted)))
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             return raised(grant, error)  # an agent that exits has failed; it must not take its host with it
         return returned(grant, result)
@@ -280,7 +289,7 @@ def in_thread(agent: Agent, grant: Grant, thread: ThreadGrant, fact: asyncio.Fut
     try:
         made = returned(grant, agent(thread))
     except RunAborted as aborted:
-        made = ExecutionSettled(grant.execution, grant.token, Failure(str(aborted)))
+        made = ExecutionSettled(grant.execution, grant.token, Failure(fitted(aborted)))
     except BaseException as error:
         made = raised(grant, error)
     try:
@@ -304,13 +313,17 @@ def returned(grant: Grant, result: Any) -> ExecutionSettled:
     try:
         return grant.settled(result)
     except LifecycleError as error:
-        return ExecutionSettled(grant.execution, grant.token, Failure(str(error)))
+        return ExecutionSettled(grant.execution, grant.token, Failure(fitted(error)))
 
 
 def raised(grant: Grant, error: BaseException | None) -> ExecutionSettled:
     """Make the fact of an exception; where it was raised goes to the log at level debug."""
     log.debug("run %s of session %s: its code raised", grant.id, grant.session, exc_info=error)
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        said = str(error)
+    except Exception as fault:  # an exception that cannot say what it is
+        said = f"its text cannot be made ({type(fault).__name__})"
+    text = fitted(f"{type(error).__name__}: {said}" if said else type(error).__name__)
     return ExecutionSettled(grant.execution, grant.token, Failure(text))
 
 
@@ -318,9 +331,9 @@ def raised(grant: Grant, error: BaseException | None) -> ExecutionSettled:
 
 
 def is_coroutine_function(agent: Agent) -> bool:
-    """Say whether calling it gives a coroutine: a coroutine function, or an object whose ``__call__`` is one."""
-    plain = inspect.unwrap(agent)
-    return inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004
+    """Say whether it belongs on the event loop: it, its ``__call__``, or what it wraps is a coroutine function."""
+    call = getattr(agent, "__call__", None)  # noqa: B004
+    return any(inspect.iscoroutinefunction(one) for one in (agent, call, inspect.unwrap(agent)))
 
 
 def checked_agent(agent: Any) -> Code:

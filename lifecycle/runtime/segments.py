@@ -55,7 +55,7 @@ class Limits:
     ``input_bytes_max`` and ``frame_bytes_max`` refuse; ``frames_max`` and ``segment_bytes_max`` bound what can be
     replayed; ``streams_max`` bounds how many ended runs keep theirs. After ``loop_stall_seconds`` without a turn of the
     event loop, the run whose code blocks it is named. A commit alone on a disk that takes less than
-    ``in_place_commit_seconds_max`` is made at once rather than handed to the writer thread.
+    ``in_place_commit_seconds_max`` is made at once rather than handed to the writer thread; 0: never.
     """
 
     input_bytes_max: int = 1_048_576

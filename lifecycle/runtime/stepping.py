@@ -39,6 +39,7 @@ from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
     checked_policy,
+    fitted,
     is_text,
 )
 from lifecycle.runtime.clock import Clock, SystemClock
@@ -100,7 +101,6 @@ class Stepping:
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
         self._writer: Writer | None = None
-        self._recovering: asyncio.Task[None] | None = None
         self.abandoned: list[str] = []
 
     # -- the line of a session ----------------------------------------------------------------------------------------
@@ -147,10 +147,11 @@ class Stepping:
         if line is not None:
             return line
         kept = self._load(name)
-        line = self._lines[name] = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed)
+        line = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed)
         if kept is not None:
             self._redeliver(line)
             line.put_back(Item(Recovered(self.policy), self.clock.now()))
+        self._lines[name] = line
         return line
 
     def _load(self, session: str) -> Kept | None:
@@ -176,6 +177,8 @@ class Stepping:
         while not line.busy and not self._closed:
             item = line.next()
             if item is None:
+                line.fired = False
+                line.changed()
                 if line.session is None:
                     self._lines.pop(line.id, None)
                 elif is_over(line.session):
@@ -207,6 +210,7 @@ class Stepping:
             self.store.mark_performed({one.id: one.performed for one in gone})
         except StoreError as error:
             log.warning("%s", error)
+            self._over.update(one.id for one in gone)
             return
         for one in gone:
             del self._lines[one.id]
@@ -214,7 +218,7 @@ class Stepping:
     def _due(self, line: Line, item: Item) -> TimerFired | None:
         """Return the timer that was due before this input arrived: it is a step of its own, and comes first."""
         earliest = self.timers.earliest
-        if earliest is None or earliest > item.now or line.session is None:
+        if line.session is None or (not line.fired and (earliest is None or earliest > item.now)):
             return None
         if isinstance(item.input, Recovered | TimerFired):
             return None
@@ -323,6 +327,11 @@ class Stepping:
     def _failed(self, line: Line, item: Item, given: Input | Late, error: StoreError) -> None:
         """Tell requests; keep what must be taken first in line and try again, ever more rarely."""
         self.counters["commits_failed"] += 1
+        if error.fields.get("permanent") and isinstance(given, Input) and given.fact:
+            line.busy = False  # it can never be kept: trying again would hold the session for ever
+            self._set_aside(line, item, given, str(error))
+            self._advance(line)
+            return
         line.busy = True
         if item.must_be_taken:
             item.tries += 1
@@ -405,7 +414,7 @@ class Stepping:
         self.counters["hook_errors"] += 1
         log.exception("session %s: %s could not be performed; the step stands", line.id, type(hook).__name__)
         if isinstance(hook, CallCode):
-            failure = Failure(f"its code could not be called ({error})")
+            failure = Failure(fitted(f"its code could not be called ({error})"))
             self.post(line.id, ExecutionSettled(hook.execution, hook.token, failure))
 
     def _tell(self, observed: Observed) -> None:
@@ -439,6 +448,9 @@ class Stepping:
         return False
 
     def _timer_fired(self, session: str, fired: TimerFired) -> None:
+        line = self._lines.get(session)
+        if line is not None:
+            line.fired = True  # it stands behind what arrived before it, but what was due first comes first
         self.post(session, fired)
 
     def is_own_code(self, line: Line) -> bool:

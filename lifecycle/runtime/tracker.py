@@ -8,17 +8,19 @@ With your own loop, use it directly: admit runs, ``begin`` them when it is their
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from lifecycle.errors import NotFound, Refused
+from lifecycle.errors import Invalid, NotFound, Refused
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import (
     AbortSession,
     Attach,
     Begin,
     CloseSession,
+    Detached,
     Lost,
     ProviderReported,
     StartRun,
@@ -31,6 +33,8 @@ from lifecycle.runtime.border import (
     check_choice,
     check_names,
     check_session_id,
+    fitted,
+    principals,
     span,
 )
 from lifecycle.runtime.controllers import RunAborted
@@ -74,9 +78,10 @@ class Tracker(Draining):
             raise Refused("runtime", "it is shutting down", "start another")
         bound = self.limits.name_chars_max
         check_session_id(session, bound)
-        deciders = tuple(deciders)
-        named = {f"decider {place + 1}": name for place, name in enumerate(deciders)}
-        check_names(bound, key=key, owner=owner, agent=agent, run_id=run_id, **named)
+        deciders = principals("deciders", deciders)
+        check_names(bound, key=key, owner=owner, agent=agent, run_id=run_id)
+        if owner == "":
+            raise Invalid("owner", "an empty name is nobody's", "leave it out, or name somebody")
         check_choice("when_busy", when_busy, WHEN_BUSY)
         check_choice("on_crash", on_crash, ON_CRASH)
         text = text_of("input", input, "input_bytes_max", self.limits.input_bytes_max)
@@ -115,19 +120,34 @@ class Tracker(Draining):
             if self._closing is not None:
                 raise Refused("runtime", "it is shutting down", "start another")
             if line.offer is not None and line.offer[0] == run.id:
-                reply = await self.posted(run.session, Begin(run.id, line.offer[1]))
+                reply = await self._granted(run.session, Begin(run.id, line.offer[1]))
                 if isinstance(reply, Granted) and line.grant is not None:
                     return cast("Grant", line.grant)
                 continue
             await line.change()
 
+    async def _granted(self, session: str, given: Begin) -> Reply:
+        """Ask to begin; a grant that comes when nobody waits for it any more is lost, and said to be."""
+        future = self.posted(session, given)
+        try:
+            return cast("Reply", await asyncio.shield(future))
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda told: self._nobody_waits(session, given, told))
+            raise
+
+    def _nobody_waits(self, session: str, given: Begin, told: asyncio.Future[Reply]) -> None:
+        if not told.cancelled() and told.exception() is None and isinstance(told.result(), Granted):
+            self.post(session, Lost(given.execution))
+
     async def abort_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
         """End the head and the queued runs that ``by`` may abort."""
-        return await self.replied(session, AbortSession(by, text))
+        check_names(self.limits.name_chars_max, by=by)
+        return await self.replied(session, AbortSession(by, fitted(text)))
 
     async def close_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
         """Stop every unfinished run and the session."""
-        return await self.replied(session, CloseSession(by, text))
+        check_names(self.limits.name_chars_max, by=by)
+        return await self.replied(session, CloseSession(by, fitted(text)))
 
     async def attach(self, session: str, *, alive: Callable[[], bool] | None = None) -> Attachment:
         """Watch a session: while anybody does, it is not reaped. ``alive`` is asked when the attach is judged.
@@ -135,7 +155,11 @@ class Tracker(Draining):
         The attachment says whether it ``holds``: one whose connection had died by then does not.
         """
         name = f"a-{uuid.uuid4().hex[:12]}"
-        reply = await self.posted(session, lambda: Attach(name, alive is None or bool(alive())))
+        try:
+            reply = await self.posted(session, lambda: Attach(name, alive is None or bool(alive())))
+        except asyncio.CancelledError:  # the client went away while it came: nobody else knows this name
+            self.post(session, Detached(name))
+            raise
         return Attachment(self, session, name, not isinstance(reply, Stale))
 
     async def provider_reported(
@@ -149,7 +173,8 @@ class Tracker(Draining):
         text: str = "",
     ) -> Reply:
         """Report how a provider says its session is: ``ready``, ``interrupted``, ``stopped``, ``error``, ``gone``."""
-        return await self.replied(session, ProviderReported(report, run, execution, advisory, text))
+        check_names(self.limits.name_chars_max, report=report, run=run)
+        return await self.replied(session, ProviderReported(report, run, execution, bool(advisory), fitted(text)))
 
     async def lost(self, session: str, execution: int) -> Reply:
         """Report that the worker of an execution is gone."""

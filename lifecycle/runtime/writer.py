@@ -24,6 +24,9 @@ Done = Callable[[StoreError | None], None]
 
 log = logging.getLogger("lifecycle")
 
+STALL_SECONDS_MAX = 0.1
+"""What a commit can count for at most when the next one is expected."""
+
 SMOOTHING = 0.2
 """How much the latest commit weighs in what is expected of the next."""
 
@@ -61,7 +64,7 @@ class Writer:
         if self._writing or not self._staged:
             return
         group, self._staged = self._staged, []
-        if len(group) == 1 and self._expected_seconds <= self._in_place_seconds_max:
+        if len(group) == 1 and self._expected_seconds < self._in_place_seconds_max:
             self._finish(group, *self._commit(group))
             return
         self._writing += 1
@@ -86,7 +89,7 @@ class Writer:
         return verdicts, time.perf_counter() - began
 
     def _finish(self, group: list[tuple[Commit, Done]], verdicts: Verdicts, seconds: float) -> None:
-        told = min(seconds, 2 * self._in_place_seconds_max)  # one stall must not send many after it to the thread
+        told = min(seconds, STALL_SECONDS_MAX)  # one stall must not send everything after it to the thread
         self._expected_seconds += SMOOTHING * (told - self._expected_seconds)
         self.commits += len(group)
         self.groups += 1

@@ -120,10 +120,15 @@ def check_ours(path: Path) -> None:
     """Refuse a file that another program made, or a newer version, without writing so much as a lock beside it.
 
     SQLite opens the file, not we: closing a file drops every lock that this process has on it. As immutable, so that
-    no lock and no log is made.
+    no lock and no log is made. But without its log a file in the middle of a checkpoint looks damaged: of that, the
+    ordinary opening judges.
     """
     with in_words(path), contextlib.closing(opened(path, "mode=ro&immutable=1")) as connection:
-        check_marks(path, connection)
+        try:
+            check_marks(path, connection)
+        except sqlite3.DatabaseError as fault:
+            if fault.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
+                raise
 
 
 def check_marks(path: Path, connection: sqlite3.Connection) -> None:

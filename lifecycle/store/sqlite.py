@@ -363,7 +363,8 @@ class SQLiteStore:
             ended = [(one.spec.admitted, one.spec.id, encode_ended(one)) for one in step.ended]
             closed = [(one.run, one.request.id, encode_whole(one.request)) for one in step.closed]
         except (TypeError, ValueError, OverflowError) as fault:
-            return StoreError(f"session {name}", f"revision {revision} cannot be written ({fault})", "pass texts only")
+            fact = f"revision {revision} cannot be written ({fault})"
+            return StoreError(f"session {name}", fact, "pass texts only", permanent=True)
         if line is None:
             number = self._number(connection, group, name, before is None)
             group.lines[name] = Line(number, before, session, commit.performed, record)

@@ -38,11 +38,14 @@ from lifecycle.store import Commit, SQLiteStore, Store
 
 T = TypeVar("T")
 
-HANG_SECONDS = 10.0
+HANG_SECONDS = 20.0
 """After this long on the clock of the wall a story is taken to hang; none comes near it."""
 
 NO_GRACE = Policy(orphan_grace_seconds=None)
 """For stories that clients have no part in."""
+
+ON_THREAD = Limits(in_place_commit_seconds_max=0)
+"""For stories in which something happens between a commit and its acknowledgement: every commit is the thread's."""
 
 
 # -- running a story --------------------------------------------------------------------------------------------------
@@ -518,6 +521,7 @@ def timers_at_fault(runtime: Any, session: Session) -> list[str]:
 __all__ = [
     "HANG_SECONDS",
     "NO_GRACE",
+    "ON_THREAD",
     "Actor",
     "Disk",
     "FlakyStore",

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lifecycle import Approval, Denied, Limits, NotFound, Policy, RunAborted, hooks
+from lifecycle import Approval, Denied, NotFound, Policy, RunAborted, hooks
 from lifecycle.kernel.inputs import Attach
 from lifecycle.kernel.replies import Aborted, AlreadyEnded, NothingToDo
 
-from .stage import HANG_SECONDS, NO_GRACE, Actor, Stage, gathered, said, turns, until
+from .stage import HANG_SECONDS, NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, turns, until
 
 # -- code in a thread -------------------------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ async def test_abort_of_what_is_not_known_is_not_found(stage: Stage, what: str) 
 
 async def test_abort_in_line_with_the_begin_comes_first(stage: Stage) -> None:
     """Given a Begin that waits in line, when a Stop joins the line behind it, then Stop is taken first: nothing is called."""
-    runtime = await stage.open(policy=NO_GRACE, limits=Limits(in_place_commit_seconds_max=-1))
+    runtime = await stage.open(policy=NO_GRACE, limits=ON_THREAD)
     go = threading.Event()
 
     def kept(commits: Any) -> None:

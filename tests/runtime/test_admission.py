@@ -23,7 +23,7 @@ from lifecycle import (
     hooks,
 )
 
-from .stage import NO_GRACE, Actor, Stage
+from .stage import NO_GRACE, ON_THREAD, Actor, Stage
 
 # -- keys -------------------------------------------------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ async def test_input_at_its_limit_is_admitted(stage: Stage) -> None:
 
 async def test_names_nobody_can_write_hang_nobody(stage: Stage) -> None:
     """Given requests with names that cannot be written, among good ones at once, then each has its own error or reply."""
-    runtime = await stage.open(limits=Limits(in_place_commit_seconds_max=-1), policy=NO_GRACE)
+    runtime = await stage.open(limits=ON_THREAD, policy=NO_GRACE)
     actor = Actor()
     handle = await stage.start(actor)
     odd = "\ud800"

@@ -534,7 +534,7 @@ async def test_sync_agent_parks(stage: Stage) -> None:
 
     handle = await stage.admit(agent)
     await handle.wait_for("waiting_for_human")
-    assert [] == [one.name for one in threading.enumerate() if one.name.startswith("run ")]
+    await until(lambda: not [one for one in threading.enumerate() if one.name.startswith("run ")])
     await handle.decide("q", approve())
     assert "done" == (await handle.wait()).result
 
@@ -549,3 +549,83 @@ async def test_abort_of_an_ended_run_by_its_agent_changes_nothing(stage: Stage) 
     await stage.settle()
     assert isinstance(told.value, AlreadyEnded)
     actor.returns()
+
+
+class Unspeakable(Exception):
+    """An error that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+ERRORS: dict[str, BaseException] = {
+    "a file name that is no text": FileNotFoundError(2, "No such file", "caf\udce9.txt"),
+    "half a character": ValueError("\ud800"),
+    "ten megabytes": ValueError("x" * 10_000_000),
+    "control characters": ValueError("\x00\x1b[31m\n"),
+    "no words": Unspeakable(),
+    "a group": ExceptionGroup("several", [ValueError("a"), KeyError("b")]),
+}
+
+
+@pytest.mark.parametrize("what", ERRORS)
+@pytest.mark.parametrize("thread", [False, True], ids=["loop", "thread"])
+async def test_agent_that_raises_what_cannot_be_told_fails_its_run(stage: Stage, what: str, thread: bool) -> None:
+    """Given an error whose text cannot be kept, is endless, or cannot even be made, then the run has failed all the same,
+
+    with a text of bearable length, and the next one begins.
+    """
+    runtime = await stage.open()
+
+    async def on_loop(run: Any) -> None:
+        raise ERRORS[what]
+
+    def in_thread(run: Any) -> None:
+        raise ERRORS[what]
+
+    handle = await stage.admit(in_thread if thread else on_loop)
+    following = Actor()
+    second = await stage.admit(following)
+    end = await asyncio.wait_for(handle.wait(), 5)
+    assert ("error", "failed") == (end.state, end.cause)
+    assert end.text
+    assert len(end.text) < 100_000
+    end.text.encode()
+    await stage.settle()
+    assert (0, "running") == (runtime.counters["commits_failed"], second.state)
+    following.returns()
+
+
+TEXTS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "abort of the session": lambda runtime, handle, actor: runtime.abort_session("s-1", text="\ud800"),
+    "close of the session": lambda runtime, handle, actor: runtime.close_session("s-1", text="\ud800"),
+    "provider": lambda runtime, handle, actor: runtime.provider_reported("s-1", "error", text="\ud800"),
+    "failure": lambda runtime, handle, actor: actor.run.fail("\ud800"),
+    "raised": lambda runtime, handle, actor: actor.run.settle_failed("\ud800"),
+    "endless": lambda runtime, handle, actor: actor.run.fail("x" * 10_000_000),
+    "endless provider": lambda runtime, handle, actor: runtime.provider_reported("s-1", "error", text="x" * 10_000_000),
+}
+
+
+@pytest.mark.parametrize("what", TEXTS)
+async def test_words_that_cannot_be_kept_block_nothing(stage: Stage, what: str) -> None:
+    """Given words that cannot be written down or have no end, in a request or a fact, then they are refused or mended;
+
+    no session waits for ever for a store that will never take them.
+    """
+    runtime = await stage.open()
+    actor = Actor(stubborn=True)
+    handle = await stage.start(actor)
+    try:
+        await asyncio.wait_for(TEXTS[what](runtime, handle, actor), 5)
+    except (Invalid, Busy):
+        assert "running" == handle.state
+    else:
+        end = handle.end()
+        assert end is not None
+        assert len(end.text.encode()) < 100_000
+    assert 0 == runtime.counters["commits_failed"]
+    actor.stubborn = False
+    actor.returns("done")
+    await stage.settle()
+    await handle.wait()

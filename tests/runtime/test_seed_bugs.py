@@ -7,7 +7,6 @@ invariants refuses the step, and with the net taken down as well, what the users
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from lifecycle import (
     Frame,
     InvariantBroken,
     LifecycleError,
-    Limits,
     Observed,
     Policy,
     Refused,
@@ -35,7 +33,7 @@ from lifecycle.kernel.routes import ROUTES
 from lifecycle.machines import REQUEST, RUN, SESSION, held
 
 from ..kernel.world import mutant, with_hold, without_hold, without_on_edge, without_send
-from .stage import NO_GRACE, Actor, Stage, gathered, said, until
+from .stage import NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, until
 
 
 @pytest.fixture
@@ -112,7 +110,7 @@ async def test_end_is_not_committed_by_a_kernel_that_forgets_the_execution(stage
 
 async def test_end_is_told_no_sooner_than_the_list_shows_it(stage: Stage) -> None:
     """Given an end that is durable and not yet performed, when anybody looks, then wait, end, state and list agree."""
-    runtime = await stage.open(limits=Limits(in_place_commit_seconds_max=-1))
+    runtime = await stage.open(limits=ON_THREAD)
     looks: list[tuple[bool, str]] = []
     actor = Actor()
     handle = await stage.admit(actor, run_id="r-1")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lifecycle import Approval, Limits, Policy, RunHandle, StoreError, approve, hooks
+from lifecycle import Approval, Policy, RunHandle, StoreError, approve, hooks
 from lifecycle.kernel import inputs as i
 from lifecycle.kernel.replies import Aborted
 
-from .stage import NO_GRACE, Actor, Stage, gathered, said, until
+from .stage import NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, until
 
 REQUESTS: dict[str, tuple[type[i.Input], Callable[[Any, RunHandle], Any]]] = {
     "start": (i.StartRun, lambda stage, run: stage.admit(Actor())),
@@ -205,7 +205,7 @@ async def test_failing_store_of_one_session_does_not_hold_up_another(stage: Stag
 
 async def test_group_of_which_one_fails_tells_each_its_own(stage: Stage) -> None:
     """Given fifty sessions in one group whose commit fails, then each start is told, and all can be started again."""
-    await stage.open(limits=Limits(in_place_commit_seconds_max=-1))
+    await stage.open(limits=ON_THREAD)
     agents = [Actor() for _ in range(50)]
     stage.store.refuse(i.StartRun)
     replies = await asyncio.gather(

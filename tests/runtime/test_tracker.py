@@ -300,6 +300,22 @@ async def test_facts_with_an_old_token_do_nothing(stage: Stage) -> None:
     await grant.settle()
 
 
+async def test_own_loop_that_asks_nothing_fails_its_run(stage: Stage) -> None:
+    """Given a loop that waits for a human without a question, in place or parked, then its run has failed, and says so."""
+    tracker = await opened(stage)
+    for place in ("in place", "parked"):
+        run = await tracker.admit("a", session=place)
+        grant = await tracker.begin(run)
+        if place == "in place":
+            await tracker.posted(place, RunAsked(grant.execution, grant.token, ()))
+            assert grant.signal.aborted
+        await grant.settle(Park(1, ()))
+        end = await run.wait()
+        assert ("error", "failed") == (end.state, end.cause)
+        assert "asked nothing" in end.text
+        assert None is tracker.show(place).closing
+
+
 async def test_own_loop_that_crashed_takes_its_run_up_again(stage: Stage) -> None:
     """Given a tracker whose process died at work and one that had not begun, then the next can begin both again."""
     tracker = await opened(stage)

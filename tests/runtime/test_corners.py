@@ -1,0 +1,594 @@
+"""Corners: what should never happen, and still must hurt nobody but its own sender."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import Any
+
+import pytest
+
+from lifecycle import (
+    Approval,
+    Busy,
+    Conflict,
+    FreeText,
+    Invalid,
+    InvariantBroken,
+    NotFound,
+    Policy,
+    Refused,
+    RunAborted,
+    Runtime,
+    StoreError,
+    Tracker,
+    VirtualClock,
+    answer,
+    approve,
+    hooks,
+)
+from lifecycle.kernel import Kernel, Session, Step
+from lifecycle.kernel import inputs as i
+from lifecycle.kernel.replies import Stale
+from lifecycle.runtime import Attachment
+from lifecycle.runtime.performing import PERFORM
+from lifecycle.runtime.watchdog import Watchdog
+
+from .stage import HANG_SECONDS, NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, turns, until
+
+# -- the engine itself goes wrong -------------------------------------------------------------------------------------
+
+
+class Raising(Kernel):
+    """A kernel that raises on some kinds of input, which no kernel may."""
+
+    __slots__ = ("kinds",)
+
+    def __init__(self, *kinds: type[i.Input]) -> None:
+        super().__init__()
+        self.kinds = kinds
+
+    def step(self, session: Session | None, given: i.Input, now: int) -> Step:
+        """Raise, or step."""
+        if isinstance(given, self.kinds):
+            raise ZeroDivisionError("a bug")
+        return super().step(session, given, now)
+
+
+async def test_kernel_that_raises_on_a_request_tells_its_sender(stage: Stage) -> None:
+    """Given a kernel with a bug, when a request meets it, then that is InvariantBroken, nothing changed, all goes on."""
+    runtime = await stage.open(Raising(i.AbortRun))
+    actor = Actor()
+    handle = await stage.start(actor)
+    with pytest.raises(InvariantBroken, match="total"):
+        await handle.abort()
+    assert ("running", 1) == (handle.state, runtime.counters["invariants_broken"])
+    actor.returns("fine")
+    assert "fine" == (await handle.wait()).result
+
+
+async def test_kernel_that_raises_on_a_fact_fails_the_head(stage: Stage) -> None:
+    """Given a kernel with a bug, when a fact meets it, then that is set aside, the head fails, and the session goes on."""
+    runtime = await stage.open(Raising(i.Checkpointed))
+    actor, following = Actor(), Actor()
+    handle = await stage.start(actor)
+    second = await stage.start(following)
+    told = actor.checkpoint(1)
+    end = await handle.wait()
+    await stage.settle()
+    assert ("error", "failed") == (end.state, end.cause)
+    assert "Checkpointed" in end.text
+    assert isinstance(told.error, InvariantBroken | asyncio.CancelledError)
+    assert (1, "running") == (runtime.counters["invariants_broken"], second.state)
+    following.returns()
+
+
+async def test_kernel_that_raises_on_everything_about_facts_stops_no_line(stage: Stage) -> None:
+    """Given a kernel that raises even on setting aside, then the line goes on, and the run can be aborted."""
+    await stage.open(Raising(i.Checkpointed, i.SetAside))
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.checkpoint(1)
+    await stage.settle()
+    assert "running" == handle.state
+    await handle.abort()
+    assert "interrupted" == handle.state
+
+
+@pytest.mark.parametrize("kind", [hooks.OpenSegment, hooks.RegisterController, hooks.ArmTimer, hooks.OfferBegin])
+async def test_hook_that_cannot_be_performed_hurts_neither_its_sender_nor_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: type[hooks.Hook]
+) -> None:
+    """Given a hook that raises when it is performed, then the step stands, its sender is answered, observers are told,
+
+    it is counted, and other sessions of the group are served.
+    """
+    runtime = await stage.open(limits=ON_THREAD)
+    stage.strict = False
+    perform = PERFORM[kind]
+
+    def fails(tracker: Any, line: Any, hook: Any, step: Any) -> None:
+        if line.id == "s-bad":
+            raise ZeroDivisionError("a bug")
+        perform(tracker, line, hook, step)
+
+    monkeypatch.setitem(PERFORM, kind, fails)
+    actors = [Actor() for _ in range(3)]
+    handles = await asyncio.gather(
+        *(stage.admit(one, session=name) for one, name in zip(actors, ("s-1", "s-bad", "s-2"), strict=True))
+    )
+    await stage.settle()
+    assert runtime.counters["hook_errors"] >= 1
+    assert ("running", "running") == (handles[0].state, handles[2].state)
+    assert {"s-1", "s-bad", "s-2"} == {one.session for one in stage.observed}
+    for actor in actors:
+        actor.returns()
+
+
+async def test_call_that_cannot_be_made_fails_its_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given code that cannot be called, then its run has failed and says so, and the next one begins."""
+    runtime = await stage.open()
+    call = PERFORM[hooks.CallCode]
+    failing = [True]
+
+    def fails(*given: Any) -> None:
+        if failing:
+            failing.clear()
+            raise ZeroDivisionError("no thread could be started")
+        call(*given)
+
+    monkeypatch.setitem(PERFORM, hooks.CallCode, fails)
+    actor = Actor()
+    first = await stage.start(Actor())
+    second = await stage.start(actor)
+    end = await first.wait()
+    assert ("error", "failed", 1) == (end.state, end.cause, runtime.counters["hook_errors"])
+    assert "no thread could be started" in end.text
+    assert "running" == second.state
+    actor.returns()
+
+
+# -- names and limits -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["key", "owner", "run_id", "name"])
+async def test_names_are_bounded(stage: Stage, what: str) -> None:
+    """Given a name beyond the limit, then it is Busy, by the limit's name, and the name of what it is."""
+    runtime = await stage.open()
+    with pytest.raises(Busy, match=what if what != "name" else "agent") as busy:
+        await stage.admit(Actor(), **{what: "x" * 1_000})
+    assert "name_chars_max" == busy.value.limit
+    with pytest.raises(Invalid):
+        await stage.admit(Actor(), **{what: 5})
+    assert [] == runtime.sessions()
+
+
+async def test_refused_starts_leave_nothing_behind(stage: Stage) -> None:
+    """Given starts that were refused, conflicted, failed or were cancelled, then nothing of them is kept in memory."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor, run_id="r-1", key="k")
+    kept = len(runtime._started)
+    for choices in ({"input": object()}, {"session": ""}, {"run_id": "r-1"}, {"key": "k", "input": "other"}):
+        with pytest.raises((Invalid, Conflict)):
+            await stage.admit(Actor(), **choices)
+    stage.store.refuse(i.StartRun)
+    with pytest.raises(StoreError):
+        await stage.admit(Actor())
+    assert (kept, 0) == (len(runtime._started), len(runtime._new_ids))
+    actor.returns()
+    await handle.wait()
+    assert 0 == len(runtime._started)
+
+
+async def test_conflicting_start_does_not_take_a_run_its_agent(stage: Stage) -> None:
+    """Given a queued run, when another start under its id conflicts, then the run still calls the agent it was given."""
+    await stage.open(policy=NO_GRACE)
+    head, mine, other = Actor(), Actor(), Actor()
+    await stage.start(head, name="agent")
+    queued = await stage.start(mine, name="agent", run_id="r-1")
+    with pytest.raises(Conflict):
+        await stage.admit(other, name="agent", run_id="r-1")
+    head.returns()
+    await stage.settle()
+    assert ([queued.id], []) == (mine.called, other.called)
+    mine.returns()
+
+
+async def test_cancelled_start_is_a_run_like_any_other(stage: Stage) -> None:
+    """Given a start whose caller is cancelled before the acknowledgement, then the run was admitted or not, and if it
+
+    was, it calls the agent that was given, and can be stopped.
+    """
+    runtime = await stage.open(policy=NO_GRACE, limits=ON_THREAD)
+    mine, other = Actor(), Actor()
+    starting = asyncio.ensure_future(stage.admit(mine, name="agent", run_id="r-1"))
+    await turns(2)
+    starting.cancel()
+    await stage.admit(other, name="agent", session="s-2")
+    await stage.settle()
+    assert starting.cancelled()
+    assert ["r-1"] == [run.id for run in runtime.show("s-1").runs] == mine.called
+    await runtime.run("s-1", "r-1").abort()
+    other.returns()
+
+
+async def test_sessions_that_are_over_leave_memory(memory_stage: Stage) -> None:
+    """Given many sessions that came and were closed, then memory holds few of them, and all can be found as before."""
+    runtime = await memory_stage.open(policy=NO_GRACE)
+    actor = Actor()
+    for number in range(600):
+        handle = await memory_stage.admit(actor, session=f"s-{number:03}")
+        await runtime.close_session(handle.session)
+    await memory_stage.settle()
+    assert len(runtime._lines) < 300
+    assert (0, 0, 0) == (len(runtime.controllers), len(runtime.timers), len(runtime.streams))
+    assert 600 == len(runtime.sessions(limit=1_000, state="stopped"))
+    assert "closed" == runtime.show("s-000").cause
+    again = await memory_stage.start(actor, session="s-000")
+    assert ("running", 2) == (again.state, runtime.show("s-000").incarnation)
+    actor.returns()
+
+
+async def test_sessions_leave_memory_later_when_the_store_fails(memory_stage: Stage) -> None:
+    """Given a store that cannot note what was performed, then sessions that are over stay until it can."""
+    runtime = await memory_stage.open(policy=NO_GRACE)
+    actor, inner = Actor(), memory_stage.store.inner
+
+    class Forgetful:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def mark_performed(self, revisions: Any) -> None:
+            raise StoreError("store", "has no room left", "make room")
+
+    memory_stage.store.inner = Forgetful()  # type: ignore[assignment]
+    for number in range(300):
+        handle = await memory_stage.admit(actor, session=f"s-{number:03}")
+        await runtime.close_session(handle.session)
+    assert 300 == len(runtime._lines)
+    memory_stage.store.inner = inner
+    for number in range(300, 900):
+        handle = await memory_stage.admit(actor, session=f"s-{number:03}")
+        await runtime.close_session(handle.session)
+    assert len(runtime._lines) < 300
+
+
+# -- the store, where it is seldom asked ------------------------------------------------------------------------------
+
+
+async def test_fact_about_a_session_that_cannot_be_read_is_tried_again(stage: Stage) -> None:
+    """Given a fact about a session that is not in memory, when the store cannot read it, then it is tried again."""
+    runtime = await stage.open(policy=NO_GRACE)
+    inner, blind = stage.store.inner, [3]
+
+    class Blind:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def load(self, session: str) -> Any:
+            if blind[0]:
+                blind[0] -= 1
+                raise StoreError("store", "cannot be read", "check the disk")
+            return inner.load(session)
+
+    stage.store.inner = Blind()  # type: ignore[assignment]
+    detaching = asyncio.ensure_future(Attachment(runtime, "s-9", "a-1", True).detach())
+    await stage.settle()
+    assert not detaching.done()
+    await stage.pass_time(10)
+    await detaching
+    assert (0, 1) == (blind[0], runtime.counters["stale"])
+    stage.store.inner = inner
+
+
+async def test_close_is_not_stopped_by_a_store_that_cannot_note_what_was_performed(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a store that fails at the last note of a shutdown, then that is logged, and told again by the next process."""
+    await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    await stage.start(actor)
+    actor.parks(1, Approval("?", id="q"))
+    await stage.settle()
+    inner = stage.store.inner
+
+    class Forgetful:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def mark_performed(self, revisions: Any) -> None:
+            raise StoreError("store", "has no room left", "make room")
+
+    stage.store.inner = Forgetful()  # type: ignore[assignment]
+    with caplog.at_level(logging.WARNING, "lifecycle"):
+        await stage.close()
+    assert "no room left" in caplog.text
+    seen: list[Any] = []
+    await stage.open(policy=NO_GRACE, observer=seen.append)
+    assert any(one.redelivered for one in seen)
+
+
+async def test_store_that_cannot_be_opened_leaves_no_thread(stage: Stage) -> None:
+    """Given a store that fails when it is first read, then the runtime does not open, and leaves nothing behind."""
+    store = stage.disk.open()
+    store.cut()
+    with pytest.raises(StoreError):
+        async with Runtime(store, clock=VirtualClock()):  # type: ignore[arg-type]
+            pytest.fail("it opened")
+
+
+async def test_runtime_that_was_never_opened_can_be_closed(stage: Stage) -> None:
+    """Given a runtime that was made and not opened, when it is closed, then its store is let go."""
+    store = stage.disk.open()
+    runtime = Runtime(store, clock=VirtualClock())  # type: ignore[arg-type]
+    await runtime.close()
+    with pytest.raises(StoreError):
+        store.load("s-1")
+    with pytest.raises(Refused):
+        await runtime.start(Actor(), session="s-1", name="agent")
+
+
+# -- code and its questions -------------------------------------------------------------------------------------------
+
+
+async def test_question_under_a_name_used_for_another_fails_the_run(stage: Stage) -> None:
+    """Given a name that was used for one question, when code asks another under it, then its run fails, and says why."""
+    await stage.open()
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.ask(FreeText("Name?", id="q"))
+    await stage.settle()
+    await handle.decide("q", answer("ada"))
+    told = actor.ask(FreeText("Age?", id="q"))
+    end = await handle.wait()
+    await stage.settle()
+    assert ("error", "failed") == (end.state, end.cause)
+    assert "q" in end.text
+    assert isinstance(told.error, RunAborted | asyncio.CancelledError)
+
+
+async def test_question_asked_again_in_place_has_its_answer_at_once(stage: Stage) -> None:
+    """Given an answered question, when code asks it again under its name, then it has the answer, and nobody is asked."""
+    await stage.open()
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.ask(FreeText("Name?", id="q"))
+    await stage.settle()
+    await handle.decide("q", answer("ada"))
+    told = actor.ask(FreeText("Name?", id="q"))
+    await stage.settle()
+    assert "ada" == told.value[0].value
+    assert 1 == len(stage.hooks(hooks.ShowRequest))
+    actor.returns()
+
+
+async def test_question_cancelled_by_one_asker_stays_open_for_another(stage: Stage) -> None:
+    """Given two tools that ask the same, when one of them gives up, then the other still gets the answer."""
+    await stage.open()
+    actor = Actor()
+    handle = await stage.start(actor)
+    got: list[Any] = []
+
+    async def both(run: Any) -> None:
+        question = FreeText("Name?", id="q")
+        first, second = (asyncio.ensure_future(run.ask(question)) for _ in range(2))
+        await until(lambda: handle.requests)
+        await turns(5)
+        first.cancel()
+        got.append(await second)
+
+    told = actor.tell(both)
+    await until(lambda: handle.requests)
+    await stage.settle()
+    if not handle.requests:
+        await until(lambda: told.done)
+        assert isinstance(told.error, BaseException)
+        pytest.fail("the question was taken back although somebody still waits for it")
+    await handle.decide("q", answer("ada"))
+    await stage.settle()
+    assert ["ada"] == [one.value for one in got]
+    actor.returns()
+
+
+async def test_agent_that_lets_the_abort_through_settles(stage: Stage) -> None:
+    """Given code, on the loop or in a thread, that lets RunAborted through, then it has settled, and nothing is raised."""
+    runtime = await stage.open()
+
+    def in_thread(run: Any) -> None:
+        run.ask(Approval("?"))
+
+    async def on_loop(run: Any) -> None:
+        try:
+            await run.ask(Approval("?"))
+        except asyncio.CancelledError:
+            run.signal.check()
+
+    for agent, name in ((in_thread, "s-1"), (on_loop, "s-2")):
+        handle = await stage.admit(agent, session=name)
+        await handle.wait_for("waiting_for_human")
+        await handle.abort()
+        await until(lambda name=name: runtime.show(name).closing is None)
+        assert ("interrupted", 0) == (handle.state, runtime.counters["abandoned"])
+
+
+async def test_built_in_without_a_signature_may_be_tried(stage: Stage) -> None:
+    """Given a callable that nobody can look into, then it is called, and its run ends by what comes of that."""
+
+    class Opaque:
+        __signature__ = "nonsense"
+
+        def __call__(self, run: Any) -> str:
+            return "called"
+
+    class Hidden(Opaque):
+        @property
+        def __signature__(self) -> Any:  # type: ignore[override]
+            raise ValueError("no signature found")
+
+    await stage.open()
+    for agent in (Hidden(),):
+        end = await (await stage.admit(agent)).wait()
+        assert ("ready", "called") == (end.state, end.result)
+    end = await (await stage.admit(vars)).wait()
+    assert "error" == end.state
+
+
+async def test_code_whose_run_ends_between_grant_and_call_is_not_called(stage: Stage) -> None:
+    """Given a Stop that is in line when the grant is committed, then the code is not called, on the loop or in a thread."""
+    runtime = await stage.open(policy=NO_GRACE, limits=ON_THREAD)
+    for agent in (Actor(), stage.worker()):
+        go, inside = threading.Event(), threading.Event()
+
+        def kept(commits: Any, go: threading.Event = go, inside: threading.Event = inside) -> None:
+            if any(isinstance(commit.input, i.Begin) for commit in commits):
+                inside.set()
+                assert go.wait(HANG_SECONDS)
+
+        stage.store.kept = kept
+        handle = await stage.admit(agent, session=f"s {type(agent).__name__}")
+        await until(inside.is_set)
+        stopping = asyncio.ensure_future(handle.abort())
+        await turns(5)
+        go.set()
+        await stopping
+        await stage.settle()
+        assert ("interrupted", []) == (handle.state, agent.grants)
+        assert None is runtime.show(handle.session).closing
+        stage.store.kept = None
+
+
+async def test_unknown_agent_that_becomes_known_begins_only_what_still_waits(stage: Stage) -> None:
+    """Given runs that waited for their agent, of which one was aborted meanwhile, then registering it begins the other."""
+    runtime = await stage.open(policy=NO_GRACE)
+    gone = await runtime.admit("no such:agent", session="s-1")
+    waits = await runtime.admit("no such:agent", session="s-2")
+    await stage.settle()
+    await gone.abort()
+    actor = Actor()
+    runtime.register(actor, "no such:agent")
+    runtime.register(actor, "no such:agent")
+    await stage.settle()
+    assert [waits.id] == actor.called
+    actor.returns()
+
+
+# -- the watchdog -----------------------------------------------------------------------------------------------------
+
+
+async def test_watchdog_says_nothing_while_the_loop_turns(memory_stage: Stage) -> None:
+    """Given a loop that turns, at work and idle, then the watchdog is silent, and ends with the runtime."""
+    said_: list[Any] = []
+    watchdog = Watchdog(0.01, lambda *given: said_.append(given))
+    watchdog.work_began()
+    for _ in range(50):
+        await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 0.001)
+    watchdog.work_ended()
+    await turns(10)
+    watchdog.work_began()
+    watchdog.work_ended()
+    watchdog.stop()
+    assert [] == said_
+
+
+async def test_watchdog_names_one_stall_once(memory_stage: Stage) -> None:
+    """Given a callback of nobody's that keeps the loop, then the stall is said once, however long it lasts."""
+    said_: list[tuple[str, str, float]] = []
+    again = threading.Event()
+
+    def stalled(*given: Any) -> None:
+        said_.append(given)
+        threading.Timer(0.05, again.set).start()  # time for a second one, if there were one
+
+    watchdog = Watchdog(0.01, stalled)
+    watchdog.work_began()
+    asyncio.get_running_loop().call_soon(lambda: again.wait(HANG_SECONDS))
+    await turns(3)
+    watchdog.work_ended()
+    watchdog.stop()
+    assert ["a callback"] == [name for name, _, _ in said_]
+
+
+def test_watchdog_of_a_loop_that_is_gone_ends() -> None:
+    """Given a watchdog whose loop was closed without it, then its thread ends by itself."""
+    watchdogs: list[Watchdog] = []
+
+    async def story() -> None:
+        watchdogs.append(Watchdog(0.01))
+        watchdogs[0].work_began()
+
+    asyncio.run(story())
+    thread = watchdogs[0]._thread
+    assert thread is not None
+    thread.join(HANG_SECONDS)
+    assert not thread.is_alive()
+    watchdogs[0].stop()
+
+
+# -- trackers ---------------------------------------------------------------------------------------------------------
+
+
+async def test_begin_is_refused_while_shutting_down(stage: Stage) -> None:
+    """Given a tracker that drains, when its loop asks to begin the next run, then that is refused: it stays queued."""
+    tracker = await stage.open(kind=Tracker, policy=NO_GRACE)
+    at_work = await tracker.admit("a", session="s-1")
+    grant = await tracker.begin(at_work)
+    other = await tracker.admit("a", session="s-2")
+    closing = asyncio.ensure_future(tracker.close(100))
+    await turns(5)
+    with pytest.raises(Refused):
+        await tracker.begin(other)
+    await grant.settle()
+    await stage.settle()
+    assert (other.id,) == (await closing).queued
+    stage.runtime = None
+
+
+async def test_begin_on_a_store_that_hiccups_is_told(stage: Stage) -> None:
+    """Given an own loop whose Begin cannot be kept, then it gets StoreError and can begin again; or it has the grant."""
+    tracker = await stage.open(kind=Tracker, policy=NO_GRACE)
+    run_ = await tracker.admit("a", session="s-1")
+    stage.store.refuse(i.Begin)
+    beginning = asyncio.ensure_future(tracker.begin(run_))
+    await stage.pass_time(10)
+    outcome = (await asyncio.gather(beginning, return_exceptions=True))[0]
+    grant = await tracker.begin(run_) if isinstance(outcome, StoreError) else outcome
+    await grant.settle("done")
+    assert "done" == run_.end().result
+
+
+async def test_stale_facts_of_a_parked_execution_do_nothing(stage: Stage) -> None:
+    """Given code that parked and speaks on, then asks, checkpoints and reports of its old grant are stale."""
+    tracker = await stage.open(kind=Tracker, policy=NO_GRACE)
+    run_ = await tracker.admit("a", session="s-1")
+    grant = await tracker.begin(run_)
+    await grant.settle(Park_(1))
+    before = stage.value()
+    for act in (lambda: grant.ask(Approval("?", id="late")), lambda: grant.checkpoint(2)):
+        with pytest.raises(RunAborted):
+            await act()
+    await grant.complete("late")
+    await grant.fail("late")
+    await grant.settle("late")
+    assert before == stage.value()
+    assert isinstance(await tracker.lost("s-1", grant.execution), Stale)
+    await run_.decide("q", approve())
+    await (await tracker.begin(run_)).settle("done")
+    assert [(1, "waiting_for_human"), (2, "ready")] == said(await gathered(run_.follow()))
+
+
+def Park_(checkpoint: Any) -> Any:
+    """Park on one question."""
+    from lifecycle import Park
+
+    return Park(checkpoint, (Approval("?", id="q"),))
+
+
+async def test_session_that_never_was_is_nobodys(stage: Stage) -> None:
+    """Given no such session, then waiting for a change of it, or for a run in it, is not found, and nothing is kept."""
+    tracker = await stage.open(kind=Tracker, policy=Policy())
+    for ask in (lambda: tracker.change("nope"), lambda: tracker.run("nope", "r").wait_for("ready")):
+        with pytest.raises(NotFound):
+            await ask()
+    assert {} == tracker._lines
