@@ -19,25 +19,29 @@ from lifecycle.cli.writing import Output, indented
 from lifecycle.runtime.questions import Decision, OpenRequest
 
 LEAVE = "Ctrl-D leaves it for later"
+"""What Ctrl-D does at a question whose run is parked."""
+
+END = "Ctrl-D ends the run, which waits in this process"
+"""What it does at a question that code waits for in place."""
 
 
-async def ask(request: OpenRequest, terminal: Terminal, output: Output) -> Decision | None:
-    """Put a question to the human and return the decision; none if it is left for later."""
+async def ask(request: OpenRequest, terminal: Terminal, output: Output, leave: str = LEAVE) -> Decision | None:
+    """Put a question to the human and return the decision; none for Ctrl-D, and ``leave`` says what that does."""
     terminal.forget()
     output.say(f"\n? {request.text}", "yellow")
     ask_kind = {"approval": ask_approval, "choice": ask_choice, "sign_in": ask_sign_in}.get(request.kind, ask_text)
-    decision = await ask_kind(request, terminal, output)
+    decision = await ask_kind(request, terminal, output, leave)
     if decision is None:
         output.say("")
     return decision
 
 
-async def ask_approval(request: OpenRequest, terminal: Terminal, output: Output) -> Decision | None:
+async def ask_approval(request: OpenRequest, terminal: Terminal, output: Output, leave: str) -> Decision | None:
     """Show what exactly would be done; yes, no, no with feedback, or edited arguments."""
     if request.args is not None:
         output.say(indented(request.args))
     while True:
-        output.say(f"y yes · n no, stop the run · f no, with feedback · e edit the arguments · {LEAVE}", "cyan")
+        output.say(f"y yes · n no, stop the run · f no, with feedback · e edit the arguments · {leave}", "cyan")
         line = await terminal.line()
         if line is None:
             return None
@@ -57,14 +61,14 @@ async def ask_approval(request: OpenRequest, terminal: Terminal, output: Output)
                     return edited
 
 
-async def ask_choice(request: OpenRequest, terminal: Terminal, output: Output) -> Decision | None:
+async def ask_choice(request: OpenRequest, terminal: Terminal, output: Output, leave: str) -> Decision | None:
     """Take the number of an option, or its very text."""
     options = request.options
     numbered = not any(option.strip().isdigit() for option in options)
     for number, option in enumerate(options, 1):
         output.say(f"  {number}  {option}" if numbered else f"  {option}")
     while True:
-        output.say(f"Type {'a number' if numbered else 'one of these'} · {LEAVE}", "cyan")
+        output.say(f"Type {'a number' if numbered else 'one of these'} · {leave}", "cyan")
         line = await terminal.line()
         if line is None:
             return None
@@ -75,10 +79,10 @@ async def ask_choice(request: OpenRequest, terminal: Terminal, output: Output) -
             return answer(options[int(typed[:9]) - 1])
 
 
-async def ask_text(request: OpenRequest, terminal: Terminal, output: Output) -> Decision | None:
+async def ask_text(request: OpenRequest, terminal: Terminal, output: Output, leave: str) -> Decision | None:
     """Take a line that is not empty."""
     while True:
-        output.say(f"Type your answer · {LEAVE}", "cyan")
+        output.say(f"Type your answer · {leave}", "cyan")
         line = await terminal.line()
         if line is None:
             return None
@@ -86,11 +90,11 @@ async def ask_text(request: OpenRequest, terminal: Terminal, output: Output) -> 
             return answer(line)
 
 
-async def ask_sign_in(request: OpenRequest, terminal: Terminal, output: Output) -> Decision | None:
+async def ask_sign_in(request: OpenRequest, terminal: Terminal, output: Output, leave: str) -> Decision | None:
     """Name the place to sign in at, and wait until the human says that it is done."""
     output.say(f"Sign in at {request.body.get('url') or 'the service'}", "cyan")
     while True:
-        output.say(f"y signed in · n no, stop the run · {LEAVE}", "cyan")
+        output.say(f"y signed in · n no, stop the run · {leave}", "cyan")
         line = await terminal.line()
         if line is None:
             return None

@@ -14,7 +14,7 @@ from typing import Any, cast
 import attrs
 
 from lifecycle import Frame, Gap, OpenRequest, RunEnd, RunHandle, Runtime, SegmentEnd
-from lifecycle.cli.asking import ask
+from lifecycle.cli.asking import END, LEAVE, ask
 from lifecycle.cli.stopping import ABORT, Stopping
 from lifecycle.cli.target import load
 from lifecycle.cli.terminal import Terminal
@@ -197,7 +197,8 @@ class Carrying:
         """Ask one open question after the other and decide it; false: the human left it, or may not decide."""
         while requests := run.requests:
             request = requests[0]
-            decision = await ask(request, terminal, self.output)
+            parked = self.runtime.session(run.session).execution is None
+            decision = await ask(request, terminal, self.output, LEAVE if parked else END)
             if decision is None:
                 return False
             try:

@@ -46,13 +46,16 @@ class Stopping:
                 signal.signal(number, taken)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.how == ABORT:
+        if self.how is not None:
             os._exit(LEFT_AT_ONCE)
         self._ask(ABORT)
         os.write(2, b"\nstopping; Ctrl-C again leaves at once\n")
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
-        self._ask(LEAVE)
+        if self.how is None:
+            self._ask(LEAVE)
+        elif number == signal.SIGTERM:  # a second request; a terminal that goes away may send two kinds at once
+            os._exit(LEFT_AT_ONCE)
 
     def _ask(self, how: str) -> None:
         self.how = how

@@ -15,6 +15,7 @@ import attrs
 from lifecycle.errors import Busy, Invalid
 from lifecycle.kernel.values import ON_EXPIRY, Policy, Request, us
 from lifecycle.runtime.payload import value_of
+from lifecycle.runtime.segments import Limits
 
 SECONDS_MAX = 1e11
 """A time this long, some three thousand years, is no limit: it could not be counted in microseconds for ever."""
@@ -31,7 +32,7 @@ def checked_policy(policy: Policy) -> Policy:
     for name in ("orphan_grace_seconds", "closing_grace_seconds", "request_expiry_seconds"):
         seconds = getattr(policy, name)
         none_is_fine = seconds is None and name != "closing_grace_seconds"
-        if not none_is_fine and (seconds is None or not 0 <= seconds < SECONDS_MAX):
+        if not none_is_fine and (not isinstance(seconds, int | float) or not 0 <= seconds < SECONDS_MAX):
             raise Invalid(f"policy {name}", f"{seconds!r} is no time", "use a number of seconds, or None for none")
     for name in ("queue_max", "requests_max", "answers_max", "attempts_max"):
         bound = getattr(policy, name)
@@ -40,6 +41,16 @@ def checked_policy(policy: Policy) -> Policy:
     check_choice("policy on_expiry", policy.on_expiry, ON_EXPIRY)
     admins = principals("policy admins", policy.admins)
     return policy if admins == policy.admins else cast("Policy", attrs.evolve(cast("Any", policy), admins=admins))
+
+
+def checked_limits(limits: Limits) -> Limits:
+    """Refuse a limit that would bound nothing, or everything."""
+    for field in attrs.fields(Limits):
+        value = getattr(limits, field.name)
+        least = 0 if field.name == "in_place_commit_seconds_max" else 1 if isinstance(field.default, int) else 0.001
+        if not isinstance(value, int | float) or not least <= value < SECONDS_MAX:
+            raise Invalid(f"limit {field.name}", f"{value!r} is no such limit", f"use a number from {least:g} on")
+    return limits
 
 
 def check_choice(what: str, got: str, known: tuple[str, ...]) -> None:
@@ -111,7 +122,7 @@ def span(name: str, seconds: float | None) -> int | None:
     """Turn an optional time in seconds into microseconds; a time that is none, or too long to count, means none."""
     if seconds is None:
         return None
-    if not 0 < seconds <= float("inf"):
+    if not isinstance(seconds, int | float) or not 0 < seconds <= float("inf"):
         raise Invalid(name, f"{seconds!r} is no time", "use a positive number of seconds, or None for no limit")
     return None if seconds >= SECONDS_MAX else us(seconds)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from lifecycle.errors import Invalid
 from lifecycle.kernel.values import us
 
 Wake = Callable[[], None]
@@ -93,6 +94,8 @@ class VirtualClock:
 
     async def advance(self, seconds: float) -> None:
         """Let time pass: wake all that is due, in order, and let each settle before the next."""
+        if not 0 <= seconds < 1e11:
+            raise Invalid("virtual clock", f"cannot advance by {seconds!r}", "use a number of seconds, 0 or more")
         target = self._now + us(seconds)
         await self.settle()
         while self._wakes and self._wakes[0][0] <= target:
@@ -100,7 +103,7 @@ class VirtualClock:
             self._now = max(self._now, due)
             wakeup.fire()
             await self.settle()
-        self._now = target
+        self._now = max(self._now, target)
         await self.settle()
 
     async def settle(self, turns: int = 25) -> None:

@@ -238,7 +238,10 @@ class ThreadGrant:
         """Append a frame; false once the run is over. Raise Invalid or Busy as on the event loop."""
         bound = self._grant.tracker.limits.frame_bytes_max
         text = text_of(f"frame of run {self.id}", data, "frame_bytes_max", bound)
-        self._loop.call_soon_threadsafe(self._grant.tracker.emitted, self._grant, text)
+        try:
+            self._loop.call_soon_threadsafe(self._grant.tracker.emitted, self._grant, text)
+        except RuntimeError:  # the loop is gone, and with it whoever could have read the frame
+            return False
         return not self.signal.aborted
 
     def ask(self, question: Ask) -> HumanAnswer:
@@ -250,4 +253,9 @@ class ThreadGrant:
         self._blocking(self._grant.checkpoint(data))
 
     def _blocking(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise RunAborted(self.id, self.signal.cause or "shutdown") from None
+        return future.result()

@@ -119,6 +119,9 @@ class RunHandle:
         The same decision by the same principal may be sent any number of times; a different one is a Conflict.
         ``decision_id`` names it; none: named after its content.
         """
+        if not isinstance(decision, Decision):
+            remedy = "use approve(), reject(), reject_and_continue() or answer(value)"
+            raise Invalid(f"decision on {request}", f"{decision!r} is none", remedy)
         bound = self.tracker.limits.name_chars_max
         check_names(bound, request=request, by=by, digest=digest, decision_id=decision_id)
         content = None
@@ -194,7 +197,7 @@ class RunHandle:
         if found is None:
             fact = "its frames are no longer in memory" if segment is None else f"segment {segment} is not in memory"
             raise NotFound(f"run {self.id}", fact, "frames live in the process that ran it; its end is in the journal")
-        async for item in found.read(after):
+        async for item in found.read(max(0, after)):
             yield item
 
     async def follow(self) -> AsyncIterator[Frame | Gap | SegmentEnd]:

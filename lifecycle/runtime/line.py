@@ -52,6 +52,10 @@ class Item:
             self.future.set_exception(error)
 
 
+PASSED_OVER_MAX = 64
+"""How many inputs may go before a Begin that waits: an abort in line comes first, a flood does not keep it for ever."""
+
+
 class Granted(Protocol):
     """What a line knows of the grant of its execution; see ``Grant``."""
 
@@ -77,6 +81,7 @@ class Line:
         "inputs",
         "offer",
         "offer_is_new",
+        "passed_over",
         "performed",
         "session",
         "watchers",
@@ -90,6 +95,7 @@ class Line:
         self.begins: deque[Item] | None = None
         self.busy = False
         self.fired = False
+        self.passed_over = 0
         self.grant: Granted | None = None
         self.offer: tuple[str, int] | None = None
         self.offer_is_new = False
@@ -117,9 +123,10 @@ class Line:
 
     def next(self) -> Item | None:
         """Return the next input without taking it; the queues are dropped once they are empty."""
-        if self.inputs:
+        if self.inputs and (not self.begins or self.passed_over < PASSED_OVER_MAX):
             return self.inputs[0]
-        self.inputs = None
+        if not self.inputs:
+            self.inputs = None
         if self.begins:
             return self.begins[0]
         self.begins = None
@@ -128,6 +135,7 @@ class Line:
     def take(self, item: Item) -> None:
         """Take the input that ``next`` returned."""
         queue = self.inputs if self.inputs and self.inputs[0] is item else self.begins
+        self.passed_over = self.passed_over + 1 if queue is self.inputs and self.begins else 0
         assert queue is not None
         queue.popleft()
 

@@ -27,10 +27,31 @@ def text_of(subject: str, value: object, limit: str, bound: int) -> str:
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as fault:
         raise Invalid(subject, f"cannot be written as JSON ({fault})", "use dicts, lists, texts, numbers") from None
+    if text.count("[") + text.count("{") > DEPTH_MAX and is_deeper(value, DEPTH_MAX):
+        raise Invalid(subject, f"is nested deeper than {DEPTH_MAX} levels", "make it flatter")
     if size > bound:
         remedy = "keep large data elsewhere and pass its name"
         raise Busy(subject, f"{size} bytes are over {limit} ({bound})", remedy, limit=limit, bound=bound, size=size)
     return text
+
+
+DEPTH_MAX = 100
+"""How deep lists and dicts may be nested: what is written must be readable wherever it is read."""
+
+
+def is_deeper(value: object, depth: int) -> bool:
+    """Say whether a value is nested deeper than that."""
+    level = [value]
+    for _ in range(depth):
+        level = [inner for one in level for inner in parts_of(one)]
+    return any(isinstance(one, dict | list | tuple) for one in level)
+
+
+def parts_of(value: object) -> list[object]:
+    """Return what a dict, a list or a tuple holds."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def value_of(text: str | None) -> Any:

@@ -178,6 +178,8 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
         raise Invalid("question", f"{type(ask).__name__} is none", "use Approval, Choice, FreeText or SignIn")
     if not isinstance(ask.text, str) or not ask.text:
         raise Invalid("question", "it has no text", "say what the human is to decide")
+    if isinstance(ask, Choice):
+        check_options(ask.options)
     deciders = principals("question deciders", ask.deciders)
     check_names(NAME_CHARS_MAX, **{"question id": ask.id})
     body = text_of("question", ask.body(), "request_bytes_max", bytes_max)
@@ -193,6 +195,12 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
     name = ask.id or f"{digest[:8]}-{asked_before + same_before + 1}"
     expiry = None if seconds is None else us(seconds)
     return Question(name, ask.kind, body, digest, expiry, on_expiry, deciders)
+
+
+def check_options(options: tuple[str, ...]) -> None:
+    """Refuse a choice that nobody could make."""
+    if not options or not all(isinstance(one, str) and one for one in options) or len(set(options)) < len(options):
+        raise Invalid("question", f"options {options!r} are no choice", "give one or more different texts")
 
 
 def human_answer(given: Answer) -> HumanAnswer:

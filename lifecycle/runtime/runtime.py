@@ -71,7 +71,7 @@ class Runtime(Tracker):
         self._agents: dict[str, Code] = {}
         self._started: dict[tuple[str, str], Code] = {}
         self._closer: asyncio.Task[Any] | None = None
-        self._waiting_for_agent: set[str] = set()
+        self._waiting_for_agent: dict[str, str] = {}
         self._find: Callable[[str], Agent] = agent_by_name
         if isinstance(agents, Mapping):
             for name, agent in agents.items():
@@ -110,10 +110,11 @@ class Runtime(Tracker):
         """Remember an agent under a name (none: ``module:qualified name``); begin what waits for it."""
         known = name or name_of_agent(agent)
         there = self._agents.get(known)
-        if there is not None and there.agent is agent and not self._waiting_for_agent:
+        waits = known in self._waiting_for_agent.values()
+        if there is not None and there.agent is agent and not waits:
             return known
         self._agents[known] = checked_agent(agent)
-        for session in sorted(self._waiting_for_agent):
+        for session in sorted(session for session, name in self._waiting_for_agent.items() if waits and name == known):
             line = self._lines.get(session)
             if line is not None and line.offer is not None:
                 self.offered(line, *line.offer)
@@ -167,6 +168,7 @@ class Runtime(Tracker):
     def run_over(self, session: str, run: str) -> None:
         """Forget the agent of a run that has ended."""
         self._started.pop((session, run), None)
+        self._waiting_for_agent.pop(session, None)
 
     # -- offers and calls ---------------------------------------------------------------------------------------------
 
@@ -178,10 +180,10 @@ class Runtime(Tracker):
         try:
             self._agent(line.id, session.head.spec)
         except LifecycleError as error:
-            self._waiting_for_agent.add(line.id)
+            self._waiting_for_agent[line.id] = session.head.spec.agent
             log.warning("run %s of session %s waits for its agent (%s)", run, line.id, error)
             return
-        self._waiting_for_agent.discard(line.id)
+        self._waiting_for_agent.pop(line.id, None)
         asyncio.get_running_loop().call_soon(self._ask_to_begin, line.id, Begin(run, execution))
 
     def _ask_to_begin(self, session: str, given: Begin) -> None:
@@ -358,22 +360,29 @@ def checked_agent(agent: Any) -> Code:
 
 
 def name_of_agent(agent: Agent) -> str:
-    """Return ``module:qualified name``; a partial goes by its function, an object by its class."""
+    """Return ``module:qualified name``; where that does not lead back to this very agent, a name that cannot be imported.
+
+    A partial, an object or a closure has arguments that no name tells: after a restart it must be handed over again.
+    """
+    kind = ""
     while isinstance(agent, functools.partial):
-        agent = agent.func
-    named = agent if hasattr(agent, "__qualname__") else type(agent)
-    return f"{named.__module__}:{named.__qualname__}"
+        agent, kind = agent.func, "partial of "
+    if not hasattr(agent, "__qualname__"):
+        agent, kind = type(agent), f"{kind}object of "
+    name = f"{agent.__module__}:{agent.__qualname__}"
+    return f"{kind}{name}"
 
 
 def agent_by_name(name: str) -> Agent:
-    """Import the agent of a name as ``name_of_agent`` gives it; raise NotFound if there is none."""
+    """Import the agent of a name as ``name_of_agent`` gives it; raise NotFound if no import leads to it."""
     module, _, path = name.partition(":")
+    remedy = "pass it as agents={name: agent}"
+    if module == "__main__" or " " in module or "<" in path:
+        raise NotFound(f"agent {name}", "no import leads to it", remedy)
     try:
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise NotFound(f"agent {name}", f"cannot be imported ({error})", "pass it as agents={name: agent}") from None
-    if inspect.isclass(found):
-        found = found()
+        raise NotFound(f"agent {name}", f"cannot be imported ({error})", remedy) from None
     return found  # type: ignore[no-any-return]

@@ -131,7 +131,11 @@ class Segment:
         if self.waiting is None:
             self.waiting = []
         self.waiting.append(future)
-        await future
+        try:
+            await future
+        finally:
+            if self.waiting is not None and future in self.waiting:
+                self.waiting.remove(future)
 
     async def read(self, after: int = 0) -> AsyncIterator[Frame | Gap | SegmentEnd]:
         """Give the frames above number ``after``, as they come, then the end."""

@@ -38,6 +38,7 @@ from lifecycle.kernel.replies import Rejection, Reply, Stale
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
+    checked_limits,
     checked_policy,
     fitted,
     is_text,
@@ -85,7 +86,7 @@ class Stepping:
     ) -> None:
         self.store = store
         self.policy = checked_policy(policy or Policy())
-        self.limits = limits or Limits()
+        self.limits = checked_limits(limits or Limits())
         self.clock: Clock = clock or SystemClock()
         self.kernel = kernel
         self.counters: Counter[str] = Counter()
@@ -401,6 +402,7 @@ class Stepping:
         session = step.session
         assert session is not None
         if line.grant is not None and (session.execution is None or session.execution.id != line.grant.execution):
+            line.grant.abort("over")  # whatever still waits in it waits for nothing
             line.grant = None
         line.performed = session.revision
         if self._observers:

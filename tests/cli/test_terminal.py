@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.driving import Driven, agent, at_a_terminal, said
 
-ASKED = "Ctrl-D leaves it for later"
+ASKED = "· Ctrl-D "
 
 
 @pytest.fixture

@@ -414,7 +414,11 @@ class Stage:
     async def crash(self) -> None:
         """Let the process die: its store hears nothing more, and its code is gone."""
         dead, self.runtime = self.runtime, None
+        clock = VirtualClock(0)
+        clock.start(self.clock.now())
+        self.clock = clock  # time goes on; the timers of the dead do not
         self.store.cut()
+        dead._closed = True
         for task in asyncio.all_tasks():
             if task.get_name().startswith("run "):
                 for _ in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -237,6 +238,8 @@ WRONG: dict[str, tuple[type[LifecycleError], dict[str, Any]]] = {
     "half a character": (Invalid, {"input": "\ud800"}),
     "too large": (Busy, {"input": "x" * 1_048_576}),
     "ten megabytes": (Busy, {"input": "x" * 10_000_000}),
+    "nested too deep": (Invalid, {"input": functools.reduce(lambda inner, _: [inner], range(101), {"a": ()})}),
+    "nested beyond counting": (Invalid, {"input": functools.reduce(lambda inner, _: [inner], range(100_000), [])}),
     "no way": (Invalid, {"when_busy": "steer"}),
     "no policy": (Invalid, {"on_crash": "nonsense"}),
     "no time": (Invalid, {"deadline_seconds": 0}),
@@ -265,6 +268,35 @@ async def test_wrong_input_is_refused_before_anything_happens(stage: Stage, what
         assert ("input_bytes_max", 1_048_576) == (error.value.limit, error.value.bound)
     assert [] == runtime.sessions()
     assert [] == stage.store.attempts
+
+
+async def test_input_that_is_wide_is_not_deep(stage: Stage) -> None:
+    """Given input of many small parts, nested within the bound, then it is admitted and handed over whole."""
+    await stage.open()
+    wide = {"rows": [{"id": number, "tags": ["a", {"b": []}]} for number in range(1_000)]}
+    actor = Actor()
+    await stage.start(actor, wide)
+    assert wide == actor.run.input
+    actor.returns(wide)
+    await stage.settle()
+    assert "ready" == stage.runtime.show("s-1").state
+
+
+LIMITS: dict[str, Any] = {
+    "frames_max": 0,
+    "segment_bytes_max": -1,
+    "loop_stall_seconds": 0,
+    "retry_seconds_min": float("nan"),
+    "retry_seconds_max": float("inf"),
+    "input_bytes_max": "much",
+}
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_limit_that_makes_no_sense_is_refused_by_name(what: str) -> None:
+    """Given a limit that is none, then it is Invalid when the runtime is made, and named."""
+    with pytest.raises(Invalid, match=what):
+        Runtime(MemoryStore(), limits=Limits(**{what: LIMITS[what]}))
 
 
 async def test_input_at_its_limit_is_admitted(stage: Stage) -> None:

@@ -183,15 +183,19 @@ async def test_agent_that_cannot_be_found_leaves_the_run_waiting(stage: Stage, e
 
 
 async def test_agent_is_found_by_its_name(stage: Stage) -> None:
-    """Given a run admitted by the name of a module's function or class, then that is imported and called."""
+    """Given a run admitted by the name of a module's function, then that is imported and called; what no import leads to
+    (an object's arguments are in no name) waits until it is handed over.
+    """
     runtime = await stage.open()
     handle = await runtime.admit(f"{__name__}:in_a_thread", 5, session="s-1")
     made = await runtime.admit(f"{__name__}:Async", 6, session="s-2")
     odd = await runtime.admit("functools:partial", 7, session="s-3")
     none = await runtime.admit("no:colon:module", 8, session="s-4")
-    assert (5, 6) == ((await handle.wait()).result, (await made.wait()).result)
+    assert 5 == (await handle.wait()).result
     await stage.settle()
-    assert ("starting", "starting") == (odd.state, none.state)
+    assert ("starting", "starting", "starting") == (made.state, odd.state, none.state)
+    runtime.register(Async(), f"{__name__}:Async")
+    assert 6 == (await made.wait()).result
 
 
 # -- what it does wrong -----------------------------------------------------------------------------------------------

@@ -30,12 +30,13 @@ from lifecycle import (
 )
 from lifecycle.kernel import Kernel, Session, Step
 from lifecycle.kernel import inputs as i
-from lifecycle.kernel.replies import Stale
+from lifecycle.kernel.replies import Admitted, Stale
 from lifecycle.runtime import Attachment
+from lifecycle.runtime.line import Item
 from lifecycle.runtime.performing import PERFORM
 from lifecycle.runtime.watchdog import Watchdog
 
-from .stage import HANG_SECONDS, NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, turns, until
+from .stage import HANG_SECONDS, NO_GRACE, ON_THREAD, Actor, Stage, gathered, run, said, turns, until
 
 # -- the engine itself goes wrong -------------------------------------------------------------------------------------
 
@@ -592,3 +593,260 @@ async def test_session_that_never_was_is_nobodys(stage: Stage) -> None:
         with pytest.raises(NotFound):
             await ask()
     assert {} == tracker._lines
+
+
+# -- who gives up while something is on its way -----------------------------------------------------------------------
+
+
+async def test_session_that_cannot_be_read_keeps_no_other_from_being_recovered(stage: Stage) -> None:
+    """Given one damaged session among good ones, when a process opens, then it is counted and logged, the others go on."""
+    await stage.open(policy=NO_GRACE)
+    for name in ("s-1", "s-bad", "s-2"):
+        await stage.start(Actor(), session=name)
+    await stage.crash()
+    store = stage.disk.open()
+    inner = store.inner
+
+    class Damaged:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def load(self, session: str) -> Any:
+            if session == "s-bad":
+                raise StoreError("store", "record of session s-bad is damaged", "restore the file from a copy")
+            return inner.load(session)
+
+    store.inner = Damaged()  # type: ignore[assignment]
+    tracker = Tracker(store, policy=NO_GRACE, clock=VirtualClock())  # type: ignore[arg-type]
+    async with tracker:
+        assert 1 == tracker.counters["not_recovered"]
+        assert ("interrupted", "interrupted") == (tracker.show("s-1").state, tracker.show("s-2").state)
+        with pytest.raises(StoreError, match="s-bad"):
+            tracker.show("s-bad")
+        with pytest.raises(StoreError, match="s-bad"):
+            await tracker.admit("a", session="s-bad")
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+async def test_drain_that_is_no_time_is_refused(stage: Stage, seconds: float) -> None:
+    """Given a drain that is no time, then close is refused, and the runtime goes on."""
+    runtime = await stage.open()
+    with pytest.raises(Invalid):
+        await runtime.close(seconds)
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.returns()
+    assert "ready" == (await handle.wait()).state
+
+
+async def test_begin_that_nobody_waits_for_any_more_is_lost(stage: Stage) -> None:
+    """Given a loop that is cancelled while its Begin is on its way, then the grant is lost, and the run ends by policy."""
+    tracker = await stage.open(kind=Tracker, policy=NO_GRACE, limits=ON_THREAD)
+    run_ = await tracker.admit("a", session="s-1", on_crash="rerun")
+    beginning = asyncio.ensure_future(tracker.begin(run_))
+    await until(lambda: ("Begin",) in stage.store.attempts)
+    beginning.cancel()
+    await stage.settle()
+    assert beginning.cancelled()
+    assert ("starting", 2) == (run_.state, tracker.show("s-1").runs[0].attempt)
+    grant = await tracker.begin(run_)
+    await grant.settle()
+
+
+async def test_begin_that_is_cancelled_and_fails_is_nobodys(stage: Stage) -> None:
+    """Given a loop that is cancelled while its Begin fails, or is refused, then nothing happens, and nobody is told."""
+    tracker = await stage.open(kind=Tracker, policy=NO_GRACE, limits=ON_THREAD)
+    run_ = await tracker.admit("a", session="s-1")
+    stage.store.refuse(i.Begin)
+    beginning = asyncio.ensure_future(tracker.begin(run_))
+    await until(lambda: ("Begin",) in stage.store.attempts)
+    beginning.cancel()
+    await stage.pass_time(10)
+    if run_.state == "starting":
+        await (await tracker.begin(run_)).settle()
+    assert run_.end() is not None
+
+
+async def test_client_that_goes_away_while_it_comes_is_detached(stage: Stage) -> None:
+    """Given a client that is cancelled while its attach is on its way, then nobody is attached in the end."""
+    runtime = await stage.open(limits=ON_THREAD)
+    await stage.start(Actor())
+    attaching = asyncio.ensure_future(runtime.attach("s-1"))
+    await until(lambda: ("Attach",) in stage.store.attempts)
+    attaching.cancel()
+    await stage.settle()
+    assert (True, 0) == (attaching.cancelled(), runtime.show("s-1").attached)
+
+
+async def test_owner_without_a_name_is_refused(stage: Stage) -> None:
+    """Given an empty owner, or deciders that are one text, then it is refused: nobody could ever stop or decide the run."""
+    runtime = await stage.open()
+    for choices in ({"owner": ""}, {"deciders": "eve"}, {"deciders": ("",)}, {"deciders": (5,)}):
+        with pytest.raises(Invalid):
+            await stage.admit(Actor(), **choices)
+    assert [] == runtime.sessions()
+
+
+async def test_fact_that_can_never_be_kept_fails_the_head(stage: Stage) -> None:
+    """Given a store that says that it will never take a fact, then that is set aside, and the session is not held up."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor, following = Actor(), Actor()
+    handle = await stage.start(actor)
+    second = await stage.start(following)
+    inner = stage.store.inner
+
+    class Choosy:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def commit(self, commits: Any) -> Any:
+            if any(isinstance(commit.input, i.Checkpointed) for commit in commits):
+                return [StoreError("session s-1", "cannot be written", "pass texts only", permanent=True)] * len(
+                    commits
+                )
+            return inner.commit(commits)
+
+    stage.store.inner = Choosy()  # type: ignore[assignment]
+    told = actor.checkpoint(1)
+    end = await asyncio.wait_for(handle.wait(), 5)
+    await stage.settle()
+    assert ("error", "failed", "running") == (end.state, end.cause, second.state)
+    assert told.done
+    assert 1 == runtime.counters["invariants_broken"] + runtime.counters["set_aside"]
+    following.returns()
+
+
+async def test_signal_is_waited_for_by_a_thread_that_comes_late(stage: Stage) -> None:
+    """Given a signal that was set, when a thread waits for it that never did before, then it need not wait."""
+    await stage.open()
+    worker = stage.worker()
+    seen: list[bool] = []
+    worker.after = lambda run: seen.append(run.signal.wait_blocking(HANG_SECONDS))
+    handle = await stage.start(worker)
+    await until(worker.began.is_set)
+    await handle.abort()
+    worker.go.set()
+    await until(lambda: seen)
+    assert [True] == seen
+
+
+async def test_shutdown_right_after_an_offer_begins_nothing(stage: Stage) -> None:
+    """Given a run whose Begin is a turn away, when the runtime closes, then its code is not called, and it stays queued."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    starting = asyncio.ensure_future(stage.admit(actor, run_id="r-1"))
+    await until(lambda: runtime.sessions())
+    closing = asyncio.ensure_future(runtime.close())
+    await stage.settle()
+    await asyncio.gather(starting, return_exceptions=True)
+    for _ in range(20):
+        await stage.pass_time(1)
+    report = await closing
+    stage.runtime = None
+    assert ("r-1",) in (report.queued, report.aborted)
+    runtime = await stage.open(policy=NO_GRACE, agents=stage.agents())
+    await stage.settle()
+    assert runtime.run("s-1", "r-1").state in ("running", "interrupted")
+    if runtime.run("s-1", "r-1").state == "running":
+        actor.returns()
+
+
+def test_thread_whose_loop_is_gone_ends_quietly(stage: Stage) -> None:
+    """Given code in a thread that returns after its loop was closed, then nothing is raised, and the next process finds
+
+    the run, and ends it.
+    """
+    worker = stage.worker()
+    seen: list[Any] = []
+
+    def after(run: Any) -> None:
+        seen.append(run.emit("late"))
+        for act in (lambda: run.checkpoint(1), lambda: run.ask(Approval("?"))):
+            try:
+                act()
+            except RunAborted as aborted:
+                seen.append(aborted.cause)
+
+    worker.after = after
+
+    async def story() -> None:
+        await stage.open(policy=NO_GRACE)
+        handle = await stage.admit(worker, run_id="r-1")
+        await handle.wait_for("running")
+        await until(worker.began.is_set)
+        dead, stage.runtime = stage.runtime, None
+        stage.store.cut()
+        dead._watchdog.stop()
+        dead._writer.close()
+
+    asyncio.run(story())
+    worker.go.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("run "):
+            thread.join(HANG_SECONDS)
+    assert [False, "shutdown", "shutdown"] == seen
+
+    async def again() -> None:
+        runtime = await stage.open(policy=NO_GRACE)
+        assert "crashed" == runtime.run("s-1", "r-1").end().cause
+
+    run(stage.played(again()))
+
+
+async def test_agent_that_is_wrapped_so_that_nobody_sees_what_it_is_works(stage: Stage) -> None:
+    """Given an agent that looks like a coroutine function and returns a plain value, then that is its result."""
+
+    async def inner(run: Any) -> str:
+        return "awaited"
+
+    def plain(run: Any) -> str:
+        return "plain"
+
+    plain.__wrapped__ = inner  # type: ignore[attr-defined]
+    await stage.open()
+    assert "plain" == (await (await stage.admit(plain)).wait()).result
+
+
+async def test_watchdog_wakes_up_when_there_is_work_again(memory_stage: Stage) -> None:
+    """Given a watchdog that fell asleep with nobody at work, when code stalls later, then that is said."""
+    said_: list[Any] = []
+    stalled = threading.Event()
+
+    def say(*given: Any) -> None:
+        said_.append(given)
+        stalled.set()
+
+    watchdog = Watchdog(0.01, say)
+    watchdog.work_began()
+    watchdog.work_ended()
+    await until(lambda: watchdog._asleep)
+    watchdog.work_began()
+    assert stalled.wait(HANG_SECONDS)
+    watchdog.work_ended()
+    watchdog.stop()
+    assert 1 == len(said_)
+
+
+async def test_step_that_cannot_be_told_does_not_keep_its_group_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a group of commits of which one cannot be acknowledged, then the others are, and it is logged."""
+    runtime = await stage.open(limits=ON_THREAD)
+    reply = Item.reply
+
+    def fails(item: Item, value: object) -> None:
+        if isinstance(value, Admitted) and value.run == "r-bad":
+            raise ZeroDivisionError("a bug")
+        reply(item, value)
+
+    monkeypatch.setattr(Item, "reply", fails)
+    starts = [
+        asyncio.ensure_future(stage.admit(Actor(), session=f"s-{name}", run_id=f"r-{name}"))
+        for name in ("1", "bad", "2")
+    ]
+    await asyncio.wait([starts[0], starts[2]], timeout=5)
+    assert [True, False, True] == [one.done() for one in starts]
+    monkeypatch.undo()
+    starts[1].cancel()
+    await stage.settle()
+    assert 3 == len(runtime.sessions())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from lifecycle import Approval, Frame, Gap, Limits, NotFound, Refused, SegmentEnd, approve
 
-from .stage import NO_GRACE, Actor, Stage, gathered, said, turns
+from .stage import NO_GRACE, Actor, Stage, gathered, said, turns, until
 
 
-async def emitting(stage: Stage, *frames: object, **choices: object) -> tuple[object, Actor]:
+async def emitting(stage: Stage, *frames: Any, **choices: Any) -> tuple[Any, Actor]:
     """Start a run that has emitted these frames."""
     actor = Actor()
     handle = await stage.start(actor, **choices)
@@ -136,7 +137,7 @@ async def test_frames_emitted_while_waiting_are_held_for_the_next_segment(stage:
     await stage.open()
     handle, actor = await emitting(stage, "before")
     telling = actor.tell(
-        lambda run: asyncio.gather(run.ask(Approval("?", id="q")), late_frames(run), return_exceptions=True)
+        lambda run: asyncio.gather(run.ask(Approval("?", id="q")), late_frames(handle, run), return_exceptions=True)
     )
     await stage.settle()
     assert ["before", (1, "waiting_for_human")] == said(await gathered(handle.frames()))
@@ -149,11 +150,11 @@ async def test_frames_emitted_while_waiting_are_held_for_the_next_segment(stage:
     assert ["held 1", "held 2", "after", (2, "ready")] == said(await gathered(handle.frames(segment=2)))
 
 
-async def late_frames(run: object) -> None:
+async def late_frames(handle: Any, run: Any) -> None:
     """Emit when the question is open."""
-    await turns(20)
-    assert run.emit("held 1")  # type: ignore[attr-defined]
-    assert run.emit("held 2")  # type: ignore[attr-defined]
+    await until(lambda: handle.requests)
+    assert run.emit("held 1")
+    assert run.emit("held 2")
 
 
 async def test_frames_held_are_bounded_and_the_loss_is_told(stage: Stage) -> None:
@@ -161,10 +162,10 @@ async def test_frames_held_are_bounded_and_the_loss_is_told(stage: Stage) -> Non
     await stage.open(limits=Limits(frames_max=3))
     handle, actor = await emitting(stage)
 
-    async def many(run: object) -> None:
-        await turns(20)
+    async def many(run: Any) -> None:
+        await until(lambda: handle.requests)
         for number in range(10):
-            run.emit(number)  # type: ignore[attr-defined]
+            run.emit(number)
 
     actor.tell(lambda run: asyncio.gather(run.ask(Approval("?", id="q")), many(run)))
     await stage.settle()
@@ -179,7 +180,7 @@ async def test_frames_held_when_the_run_ends_are_dropped_behind_the_end(stage: S
     """Given frames held when the run is aborted, then nothing follows the end of the last segment."""
     await stage.open()
     handle, actor = await emitting(stage, "before")
-    actor.tell(lambda run: asyncio.gather(run.ask(Approval("?", id="q")), late_frames(run)))
+    actor.tell(lambda run: asyncio.gather(run.ask(Approval("?", id="q")), late_frames(handle, run)))
     await stage.settle()
     await handle.abort()
     await stage.settle()

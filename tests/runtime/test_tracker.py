@@ -109,7 +109,7 @@ async def test_begin_twice_is_granted_once(stage: Stage) -> None:
     tracker = await opened(stage)
     run = await tracker.admit("a", session="s-1")
     both = [asyncio.ensure_future(tracker.begin(run)) for _ in range(2)]
-    await turns(20)
+    await stage.settle()
     granted = [one for one in both if one.done() and one.exception() is None]
     assert 1 == len(granted)
     await granted[0].result().settle()
