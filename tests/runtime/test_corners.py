@@ -478,15 +478,19 @@ async def test_unknown_agent_that_becomes_known_begins_only_what_still_waits(sta
 # -- the watchdog -----------------------------------------------------------------------------------------------------
 
 
+STALL_SECONDS = 0.2
+"""How long the loop must stand still to be named: long enough that a busy machine is not taken for a stall."""
+
+
 async def test_watchdog_says_nothing_while_the_loop_turns(memory_stage: Stage) -> None:
     """Given a loop that turns, at work and idle, then the watchdog is silent, and ends with the runtime."""
     said_: list[Any] = []
-    watchdog = Watchdog(0.01, lambda *given: said_.append(given))
+    looked: set[float] = set()
+    watchdog = Watchdog(STALL_SECONDS, lambda *given: said_.append(given))
     watchdog.work_began()
-    for _ in range(50):
-        await asyncio.get_running_loop().run_in_executor(None, threading.Event().wait, 0.001)
+    await until(lambda: looked.add(watchdog._turned) or len(looked) > 3)  # type: ignore[func-returns-value]
     watchdog.work_ended()
-    await turns(10)
+    await until(lambda: watchdog._asleep)
     watchdog.work_began()
     watchdog.work_ended()
     watchdog.stop()
@@ -500,9 +504,9 @@ async def test_watchdog_names_one_stall_once(memory_stage: Stage) -> None:
 
     def stalled(*given: Any) -> None:
         said_.append(given)
-        threading.Timer(0.05, again.set).start()  # time for a second one, if there were one
+        threading.Timer(2 * STALL_SECONDS, again.set).start()  # time for a second one, if there were one
 
-    watchdog = Watchdog(0.01, stalled)
+    watchdog = Watchdog(STALL_SECONDS, stalled)
     watchdog.work_began()
     asyncio.get_running_loop().call_soon(lambda: again.wait(HANG_SECONDS))
     await turns(3)
@@ -816,7 +820,7 @@ async def test_watchdog_wakes_up_when_there_is_work_again(memory_stage: Stage) -
         said_.append(given)
         stalled.set()
 
-    watchdog = Watchdog(0.01, say)
+    watchdog = Watchdog(STALL_SECONDS, say)
     watchdog.work_began()
     watchdog.work_ended()
     await until(lambda: watchdog._asleep)
