@@ -161,7 +161,8 @@ class Kernel:
         try:
             for effect in way if choose is None else ways[choose(work, given)]:
                 effect(work)
-            pump(work)
+            if work.moves:
+                pump(work)
             settle(work)
         except Faulty as fault:
             return unchanged(session, broken(fault), "tables")

@@ -267,13 +267,20 @@ def settle(work: Work) -> None:
     for slot_before, slot in work.executions:
         for rule in execution_plan[None if slot_before is None else slot_before.state, slot.state]:
             rule(work, slot_before, slot)
-    session = work.session
-    armed = session.orphan
-    if (
-        armed is None
-        or armed.due is None
-        or session.attachments
-        or work.again
-        or session.state not in tables.orphan_states
-    ):
+    if is_orphan_in_question(work):
         orphan(work)
+
+
+def is_orphan_in_question(work: Work) -> bool:
+    """Say whether what the orphan timer depends on has changed: who is attached, what the state holds, the process.
+
+    A timer held without a time is over, too, when the session no longer waits. Nothing else is read: what a step does
+    to runs is independent of who watches.
+    """
+    before, session = work.before, work.session
+    if before is None or work.again or session.attachments is not before.attachments:
+        return True
+    armed, holding = session.orphan, work.tables.orphan_states
+    if armed is not None and armed.due is None and session.state != "waiting_for_human":
+        return True
+    return session.state is not before.state and (session.state in holding) is not (before.state in holding)
