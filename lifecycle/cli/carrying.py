@@ -195,10 +195,13 @@ class Carrying:
 
     async def ask(self, run: RunHandle, terminal: Terminal) -> bool:
         """Ask one open question after the other and decide it; false: the human left it, or may not decide."""
+        several = 0
         while requests := run.requests:
             request = requests[0]
             parked = self.runtime.session(run.session).execution is None
-            decision = await ask(request, terminal, self.output, LEAVE if parked else END)
+            several = max(several, len(requests))
+            place = f" ({several - len(requests) + 1} of {several})" if several > 1 else ""
+            decision = await ask(request, terminal, self.output, LEAVE if parked else END, place)
             if decision is None:
                 return False
             try:
@@ -286,7 +289,8 @@ class Carrying:
         in_place = self.waits_in_place(run)
         self.tell_requests(run, in_place)
         if in_place:
-            fact = "it asked in place, nobody can answer here, and so it ends with this process"
+            unanswered = "nobody can answer here" if self.terminal is None else "its question was left unanswered"
+            fact = f"it asked in place, {unanswered}, and so it ends with this process"
             self.output.say(f"run {on_one_line(run.id)}: {fact}; an agent that returns Park(...) survives", "red")
             return await self.leave(wanted or run)
         if code is None and wanted is not None and run.id != wanted.id:
