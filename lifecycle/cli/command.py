@@ -29,12 +29,14 @@ from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
 from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound
-from lifecycle.kernel.replies import AlreadyClosed, AlreadyEnded
-from lifecycle.kernel.values import ON_CRASH, Request
+from lifecycle.kernel.engine import KERNEL
+from lifecycle.kernel.replies import AlreadyClosed, AlreadyEnded, Rejection
+from lifecycle.kernel.values import ON_CRASH
 from lifecycle.machines import SESSION
 from lifecycle.runtime.border import LOCAL
+from lifecycle.runtime.handle import decide_input
+from lifecycle.runtime.stepping import found_in
 from lifecycle.store.files import default_path
-from lifecycle.store.port import Kept
 from lifecycle.store.sqlite import SQLiteStore
 
 PAGE_MAX = 1_000
@@ -245,7 +247,7 @@ def decide(
     made = made_decision(decision, text, value)
     path = str(default_path() if store is None else store)
     with closing(SQLiteStore(path, read_only=True)) as look:
-        check_question(look, session, run, request, made)
+        check_decision(look, session, run, request, made, by, digest)
 
     async def work(stopping: Stopping) -> int:
         async with opened(writable(store, session), output) as (runtime, unfinished):
@@ -284,31 +286,35 @@ def made_decision(decision: str, text: str | None, value: str | None) -> Decisio
     return (reject if decision == "reject" else reject_and_continue)(text or "")
 
 
-def check_question(store: SQLiteStore, session: str, run: str, request: str, decision: Decision) -> None:
-    """Refuse a question that is not there, an answer that does not fit it, an agent that cannot be called.
+def check_decision(
+    store: SQLiteStore, session: str, run: str, request: str, decision: Decision, by: str, digest: str | None
+) -> None:
+    """Refuse a decision that the session as it is refuses, or whose agent cannot be called.
 
-    Before anything is taken up: a slip of the keyboard must not set a session going.
+    Before anything is taken up: a slip of the keyboard must not set a session going, nor write a step. What is refused
+    now would be refused then, because taking a session up opens no question and appoints nobody.
     """
     kept = store.load(session)
     if kept is None:
         raise NotFound(f"session {session}", f"not known in {store.name}", "`lifecycle show` lists what there is")
-    asked = asked_by(kept, run)
-    if asked is None and store.run_ended(session, run) is None:
+    unfinished = next((one for one in kept.session.unfinished() if one.spec.id == run), None)
+    ended = store.run_ended(session, run)
+    if unfinished is None and ended is None:
         raise NotFound(f"run {run}", f"session {session} has none of that id", "`lifecycle show SESSION` lists them")
-    found = next((one for one in asked or () if one.id == request), None) or store.request_closed(session, run, request)
-    if found is None:
-        known = ", ".join(one.id for one in asked or () if one.state == "open") or "none"
-        raise NotFound(f"request {request}", f"run {run} asked no such question", f"its open ones are: {known}")
-    if decision.kind == "answer" and found.kind == "approval" and isinstance(decision.content, str):
+    batch = () if unfinished is None else unfinished.requests
+    closed = store.request_closed(session, run, request)
+    known = next((one for one in batch if one.id == request), closed)
+    if known is None:
+        there = ", ".join(one.id for one in batch if one.state == "open") or "none"
+        raise NotFound(f"request {request}", f"run {run} asked no such question", f"its open ones are: {there}")
+    if decision.kind == "answer" and known.kind == "approval" and isinstance(decision.content, str):
         raise Invalid(f"request {request}", "an approval is answered with arguments", "give them as --value JSON")
-    for one in kept.session.unfinished():
-        if one.spec.id == run:
-            load(one.spec.agent)
-
-
-def asked_by(kept: Kept, run: str) -> tuple[Request, ...] | None:
-    """Return the batch of an unfinished run; none if there is no such run."""
-    return next((one.requests for one in kept.session.unfinished() if one.spec.id == run), None)
+    given = decide_input(Limits(), run, request, known, decision, by, digest)
+    step = KERNEL.step(kept.session, found_in(given, ended, closed), kept.session.now)
+    if isinstance(step.reply, Rejection):
+        raise step.reply.exception()
+    if unfinished is not None:
+        load(unfinished.spec.agent)
 
 
 # -- show and history -------------------------------------------------------------------------------------------------
@@ -384,7 +390,7 @@ def call(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         name = "lifecycle" if error.ctx is None else error.ctx.command_path
-        said = error.format_message().rstrip(".")
+        said = " ".join(error.format_message().split()).rstrip(".")
         output.say(f"{name}: {on_one_line(said)}; see `{name} --help`", "red")
         return BAD_INPUT
     except click.ClickException as error:
