@@ -13,12 +13,13 @@ from typing import Any, cast
 
 import attrs
 
-from lifecycle import Frame, Gap, OpenRequest, RunEnd, RunHandle, Runtime, SegmentEnd
+from lifecycle import Frame, Gap, RunEnd, RunHandle, Runtime, SegmentEnd
+from lifecycle.cli.answering import answers, asked_in_place, tell_question
 from lifecycle.cli.asking import END, LEAVE, ask
 from lifecycle.cli.stopping import ABORT, Stopping
 from lifecycle.cli.target import load
 from lifecycle.cli.terminal import Terminal
-from lifecycle.cli.writing import Output, StdoutClosedError, as_text, decide_line, indented, on_one_line
+from lifecycle.cli.writing import Output, StdoutClosedError, as_text, end_in_words, indented, on_one_line
 from lifecycle.errors import Busy, Invalid, LifecycleError
 from lifecycle.kernel.replies import AlreadyClosed
 from lifecycle.runtime.border import LOCAL
@@ -34,7 +35,7 @@ Item = Frame | Gap | SegmentEnd
 REMEDIES = {
     "failed": "LIFECYCLE_DEBUG=1 shows where",
     "crashed": "its process died while its code was at work; run it again, or use --on-crash rerun",
-    "crashed_out": "its process died too often; find out why before you run it again",
+    "crashed_out": "its process died while its code was at work; find out why before you run it again",
     "deadline": "give it more time with --deadline",
     "shutdown": "run it again",
 }
@@ -198,10 +199,9 @@ class Carrying:
         several = 0
         while requests := run.requests:
             request = requests[0]
-            parked = self.runtime.session(run.session).execution is None
             several = max(several, len(requests))
             place = f" ({several - len(requests) + 1} of {several})" if several > 1 else ""
-            decision = await ask(request, terminal, self.output, LEAVE if parked else END, place)
+            decision = await ask(request, terminal, self.output, END if self.waits_in_place(run) else LEAVE, place)
             if decision is None:
                 return False
             try:
@@ -249,9 +249,7 @@ class Carrying:
 
     def waits_in_place(self, run: RunHandle) -> bool:
         """Say whether the code of a waiting run is still in memory, so that it ends with this process."""
-        kept = self.runtime.store.load(run.session)
-        slot = None if kept is None else kept.session.execution
-        return slot is not None and slot.run == run.id
+        return asked_in_place(self.runtime.session(run.session), run.id)
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
@@ -277,9 +275,7 @@ class Carrying:
         good = end.state == "ready"
         if end.result is not None:
             self.output.text(end.result if isinstance(end.result, str) else indented(end.result))
-        text = on_one_line(end.text[:TEXT_CHARS_MAX])
-        who = f" by {on_one_line(end.who)}" if end.cause in ("aborted", "rejected", "closed") and end.who else ""
-        said = f"run {on_one_line(end.run)}: {end.state} ({end.cause}{who})" + (f", {text}" if text else "")
+        said = f"run {on_one_line(end.run)}: {end_in_words(end, TEXT_CHARS_MAX)}"
         remedy = REMEDIES.get(end.cause)
         self.output.say(f"{said}; {remedy}" if remedy else said, "green" if good else "red")
         return DONE if good else ENDED_OTHERWISE
@@ -302,14 +298,11 @@ class Carrying:
         """Write the open requests of a run, each with the commands that answer it."""
         requests = run.requests
         store, owner = self.runtime.store.name, self.owner_of(run)
-        told = [{**attrs.asdict(one), "decide": answers(run, one, store, owner)} for one in requests]
+        commands = [[] if in_place else answers(run.session, one, store, owner) for one in requests]
+        told = [{**attrs.asdict(one), "decide": lines} for one, lines in zip(requests, commands, strict=True)]
         self.output.data(type="waiting", session=run.session, run=run.id, in_place=in_place, requests=told)
-        for request, fields in zip(requests, told, strict=True):
-            self.output.text(f"? {request.text}")
-            if request.args is not None:
-                self.output.text(indented(request.args))
-            for line in () if in_place else fields["decide"]:
-                self.output.text(f"  {line}")
+        for request, lines in zip(requests, commands, strict=True):
+            tell_question(self.output, request, lines)
         if not in_place:
             self.output.say(f"run {on_one_line(run.id)}: waiting for a human; answer with `lifecycle decide`", "yellow")
 
@@ -332,19 +325,3 @@ async def called_off(future: asyncio.Future[Any]) -> bool:
     with contextlib.suppress(asyncio.CancelledError):
         await future
     return True
-
-
-def answers(run: RunHandle, request: OpenRequest, store: str, owner: str) -> list[str]:
-    """Return the commands that answer a request: the first does what the human is asked for."""
-
-    def line(decision: str, *options: str) -> str:
-        by = () if owner == LOCAL else ("--by", owner)
-        return decide_line(
-            run.session, run.id, request.id, decision, "--store", store, *by, "--digest", request.digest, *options
-        )
-
-    if request.kind == "choice":
-        return [line("answer", "--text", option) for option in request.options]
-    if request.kind == "text":
-        return [line("answer", "--text", "your answer")]
-    return [line("approve"), line("reject-and-continue", "--text", "what to do instead"), line("reject")]

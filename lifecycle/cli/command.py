@@ -204,6 +204,13 @@ def writable(path: str | None, session: str) -> OneSessionStore:
     return OneSessionStore(path, session)
 
 
+def readable(path: str | None) -> SQLiteStore:
+    """Open a store for reading; nothing is made, and a default one that is not there yet is no mistake in a path."""
+    if path is None and not default_path().exists():
+        raise NotFound(f"store {default_path()}", "nothing was run yet", "the first run makes it")
+    return SQLiteStore(str(default_path() if path is None else path), read_only=True)
+
+
 def asked_here() -> Terminal | None:
     """Return the terminal, if a human can be asked there."""
     return Terminal() if terminal.present() else None
@@ -245,8 +252,7 @@ def decide(
     for what, name in (("session id", session), ("run id", run), ("request id", request), ("decider", by)):
         checked(what, name)
     made = made_decision(decision, text, value)
-    path = str(default_path() if store is None else store)
-    with closing(SQLiteStore(path, read_only=True)) as look:
+    with closing(readable(store)) as look:
         check_decision(look, session, run, request, made, by, digest)
 
     async def work(stopping: Stopping) -> int:
@@ -339,8 +345,7 @@ def show(
     if session is not None and after is not None and not (after.isascii() and after.isdigit()):
         raise Invalid(f"--after {after}", "for one session it is a revision", "use a whole number")
     checked("session id", session)
-    path = str(default_path() if store is None else store)
-    with closing(SQLiteStore(path, read_only=True)) as look:
+    with closing(readable(store)) as look:
         if session is None:
             reading.show_sessions(look, output, after, limit, state)
         else:
@@ -357,8 +362,7 @@ def history(session: str, after: int, store: str | None, as_json: bool) -> int:
     """Show every step of a session: what arrived, and what came of it."""
     output = Output(as_json)
     checked("session id", session)
-    path = str(default_path() if store is None else store)
-    with closing(SQLiteStore(path, read_only=True)) as look:
+    with closing(readable(store)) as look:
         reading.history(look, output, session, after)
     return 0
 

@@ -63,6 +63,13 @@ async def rude(run: Any) -> str:
     raise ValueError("\x1b[2Jgone\nsecond line")
 
 
+async def checkpoints_often(run: Any) -> str:
+    """Keep many checkpoints."""
+    for number in range(300):
+        await run.checkpoint(number)
+    return "done"
+
+
 # -- asking -----------------------------------------------------------------------------------------------------------
 
 

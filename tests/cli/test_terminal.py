@@ -260,7 +260,7 @@ def test_ctrl_c_aborts_the_run(store: str, name: str) -> None:
     with asked(name, store) as running:
         running.until("working")
         running.type("\x03")
-        running.until("interrupted (aborted by local)")
+        running.until("interrupted (aborted by local: Ctrl-C)")
         assert 1 == running.end()
     assert ("interrupted", "aborted") == (end_of(store)["state"], end_of(store)["cause"])
 
@@ -280,7 +280,7 @@ def test_a_second_ctrl_c_leaves_at_once(store: str) -> None:
     with asked("swallows", store) as running:
         running.until("working")
         running.type("\x03")
-        running.until("interrupted (aborted by local)")
+        running.until("interrupted (aborted by local: Ctrl-C)")
         running.type("\x03")
         assert 130 == running.end()
     assert "aborted" == end_of(store)["cause"]
