@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from lifecycle import Frame, Gap, RunEnd, RunHandle, Runtime, SegmentEnd
 from lifecycle.cli.answering import answers, asked_in_place, tell_question
 from lifecycle.cli.asking import END, LEAVE, ask
 from lifecycle.cli.stopping import ABORT, Stopping
-from lifecycle.cli.target import load
+from lifecycle.cli.target import debugging, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, as_text, end_in_words, indented, on_one_line
 from lifecycle.errors import Busy, Invalid, LifecycleError
@@ -33,13 +34,15 @@ Item = Frame | Gap | SegmentEnd
 """What a stream gives."""
 
 REMEDIES = {
-    "failed": "LIFECYCLE_DEBUG=1 shows where",
     "crashed": "its process died while its code was at work; run it again, or use --on-crash rerun",
     "crashed_out": "its process died while its code was at work; find out why before you run it again",
     "deadline": "give it more time with --deadline",
     "shutdown": "run it again",
 }
 """What to do about an end, by its cause."""
+
+RAISED = re.compile(r"[A-Z]\w*(: |$)")
+"""How the text of a failure begins that an exception of Python left."""
 
 PATIENCE_SECONDS = 0.5
 """How long a shutdown may take before something is said about it."""
@@ -84,12 +87,14 @@ async def opened(store: OneSessionStore, output: Output) -> AsyncIterator[tuple[
 
 
 async def shut_down(runtime: Runtime, output: Output) -> None:
-    """Shut a runtime down in order; say so if that takes a while, because code has outlived its run."""
+    """Shut a runtime down in order; say so if that takes a while: code has outlived its run, or the store cannot keep."""
     closing = asyncio.ensure_future(runtime.close())
     await asyncio.wait([closing], timeout=PATIENCE_SECONDS)
     if not closing.done():
-        seconds = runtime.policy.closing_grace_seconds
-        output.say(f"agent: its code has not returned yet; waiting up to {seconds:g} s for it")
+        late = "agent: its code has not returned yet"
+        if not runtime.is_calling:
+            late = f"store {runtime.store.name}: what became of the run is not kept yet"
+        output.say(f"{late}; waiting up to {runtime.policy.closing_grace_seconds:g} s for it")
     await closing
 
 
@@ -253,10 +258,11 @@ class Carrying:
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
-    def tell_run(self, run: RunHandle) -> None:
-        """Name the run: what the other commands want to know."""
-        self.output.data(type="run", session=run.session, run=run.id)
-        self.output.say(f"run {on_one_line(run.id)} of session {on_one_line(run.session)}", "bright_black")
+    def tell_run(self, run: RunHandle, joined: bool) -> None:
+        """Name the run: what the other commands want to know. ``joined``: its key named it already."""
+        self.output.data(type="run", session=run.session, run=run.id, joined=joined)
+        known = ": it has this key already; no other was started" if joined else ""
+        self.output.say(f"run {on_one_line(run.id)} of session {on_one_line(run.session)}{known}", "bright_black")
 
     def tell(self, run: RunHandle, item: Item) -> None:
         """Write an item of the stream."""
@@ -277,8 +283,14 @@ class Carrying:
             self.output.text(end.result if isinstance(end.result, str) else indented(end.result))
         said = f"run {on_one_line(end.run)}: {end_in_words(end, TEXT_CHARS_MAX)}"
         remedy = REMEDIES.get(end.cause)
+        if end.cause == "failed" and self.raised_here(end) and not debugging():
+            remedy = "LIFECYCLE_DEBUG=1 shows where"
         self.output.say(f"{said}; {remedy}" if remedy else said, "green" if good else "red")
         return DONE if good else ENDED_OTHERWISE
+
+    def raised_here(self, end: RunEnd) -> bool:
+        """Say whether code of the run raised in this process, so that the same again could show where."""
+        return self.runtime.streams.get(self.session, end.run) is not None and RAISED.match(end.text) is not None
 
     async def tell_waiting(self, run: RunHandle, wanted: RunHandle | None, code: int | None) -> int:
         """Write what a run waits for and how to answer it; return the exit code."""

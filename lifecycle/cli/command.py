@@ -74,19 +74,34 @@ def default_path_shown() -> str:
     return str(default_path()).replace(str(Path.home()), "~", 1)
 
 
+def show_tracebacks(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Do what --debug asks for, wherever it stands."""
+    if wanted:
+        os.environ["LIFECYCLE_DEBUG"] = "1"
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=show_tracebacks,
+    help="Show tracebacks (like LIFECYCLE_DEBUG=1).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON Lines instead of text.")
 
 
-@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    no_args_is_help=False,
+    epilog="Example: lifecycle run examples/tidy.py:tidy ~/Downloads --session downloads",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="lifecycle")
-@click.option("--debug", is_flag=True, help="Show tracebacks (like LIFECYCLE_DEBUG=1).")
-def lifecycle(debug: bool) -> None:
+@debug_option
+def lifecycle() -> None:
     """Run agents under a declared lifecycle, answer what they ask, and look at what became of them.
 
     Exit codes: 0 done, 1 a run was interrupted, stopped or failed, 2 wrong usage or bad input, 3 a run waits.
     """
-    if debug:
-        os.environ["LIFECYCLE_DEBUG"] = "1"
 
 
 # -- run --------------------------------------------------------------------------------------------------------------
@@ -104,6 +119,7 @@ def lifecycle(debug: bool) -> None:
 @click.option("--key", help="Name the run for retries: the same key joins it, or tells its end.")
 @click.option("--owner", default=LOCAL, show_default=True, help="Who may abort it and answer its questions.")
 @json_option
+@debug_option
 def run(
     target: str,
     given: str | None,
@@ -131,6 +147,7 @@ def run(
     async def work(stopping: Stopping) -> int:
         async with opened(writable(store, session), output) as (runtime, unfinished):
             carrying = Carrying(runtime, session, unfinished, owner, output, stopping, asked_here())
+            fresh = runtime.new_run_id()
             try:
                 handle = await runtime.start(
                     agent,
@@ -141,10 +158,11 @@ def run(
                     owner=owner,
                     deadline_seconds=deadline,
                     on_crash=on_crash,
+                    run_id=fresh,
                 )
             except LifecycleError as error:
                 return await carrying.after_a_slip(error)
-            carrying.tell_run(handle)
+            carrying.tell_run(handle, joined=handle.id != fresh)
             return await carrying.until_over(handle)
 
     return in_loop(work)
@@ -232,6 +250,7 @@ DECISIONS = ("approve", "reject", "reject-and-continue", "answer")
 @click.option("--by", default=LOCAL, show_default=True, help="Who decides.")
 @store_option
 @json_option
+@debug_option
 def decide(
     session: str,
     run: str,
@@ -335,6 +354,7 @@ STATES = tuple(state.name for state in SESSION.states)
 @click.option("--after", help="Continue behind this session, or, for one session, behind this revision.")
 @store_option
 @json_option
+@debug_option
 def show(
     session: str | None, state: str | None, limit: int, after: str | None, store: str | None, as_json: bool
 ) -> int:
@@ -358,6 +378,7 @@ def show(
 @click.option("--after", type=click.IntRange(0), default=0, help="Only steps after this revision.")
 @store_option
 @json_option
+@debug_option
 def history(session: str, after: int, store: str | None, as_json: bool) -> int:
     """Show every step of a session: what arrived, and what came of it."""
     output = Output(as_json)

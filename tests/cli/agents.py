@@ -51,6 +51,12 @@ async def first_waits_then_counts(run: Any) -> int:
     return int(run.attempt)
 
 
+async def orders_its_keys(run: Any) -> Any:
+    """Emit and return dicts whose keys are in no alphabet's order."""
+    run.emit({"z": 1, "a": 2})
+    return {"y": 1, "b": 2}
+
+
 async def prints(run: Any) -> str:
     """Print, as agents do."""
     print("printed by the agent")
@@ -153,6 +159,16 @@ async def keeps_much(run: Any) -> str:
     """Keep a checkpoint that needs room."""
     await run.checkpoint("x" * 900_000)
     return "kept"
+
+
+async def returns_much(run: Any) -> str:
+    """Return a result that needs room."""
+    return "x" * 900_000
+
+
+async def parks_without_a_question(run: Any) -> Any:
+    """Park and ask nothing."""
+    return Park(None, ())
 
 
 def blocks_for_ever(run: Any) -> None:

@@ -102,6 +102,18 @@ def test_a_traceback_comes_when_it_is_wanted(store: str) -> None:
     assert "Traceback" not in said(*words).err
     assert "in raises" in said(*words, env={"LIFECYCLE_DEBUG": "1"}).err
     assert "in raises" in said("--debug", *words).err
+    assert "in raises" in said(*words, "--debug").err
+
+
+def test_a_traceback_is_promised_only_where_there_is_one(store: str) -> None:
+    """Where nothing was raised in this process, or the traceback stands there, no word of how to see it."""
+    hint, options = "LIFECYCLE_DEBUG=1 shows where", ("--session", "s", "--store", store)
+    assert hint in said("run", agent("raises"), "--key", "k", *options).err
+    assert hint not in said("run", agent("raises"), "--key", "k", *options).err
+    assert hint not in said("run", agent("raises"), "--debug", *options).err
+    parked = said("run", agent("parks_without_a_question"), *options).err
+    assert "error (failed: " in parked
+    assert hint not in parked
 
 
 # -- names, inputs, options -------------------------------------------------------------------------------------------
@@ -291,6 +303,18 @@ def test_a_disk_that_is_full_during_a_run_is_said_and_can_be_left(store: str) ->
     ran = said(*words)
     assert 1 == ran.code
     assert "interrupted (crashed)" in ran.err
+
+
+def test_a_result_that_waits_for_the_store_is_not_taken_for_code_at_work(store: str) -> None:
+    """The code has returned, and only the store is waited for: that is what is said."""
+    said("run", agent("hello"), "--session", "s", "--store", store)
+    words = ("run", agent("returns_much"), "--session", "t", "--store", store)
+    with piped(*words, preexec_fn=lambda: limited(500_000)) as running:
+        running.until(f"session t: ExecutionSettled waits for the store (store {store}: ")
+        running.interrupt()
+        assert "its code has not returned" not in running.until("what became of the run is not kept yet")
+        running.interrupt()
+        assert 130 == running.end()
 
 
 def test_a_store_has_one_writer(store: str) -> None:
