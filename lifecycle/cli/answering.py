@@ -32,12 +32,13 @@ def answers(session: str, request: OpenRequest, store: str, owner: str) -> list[
     return [line("approve"), line("reject-and-continue", "--text", "what to do instead"), line("reject")]
 
 
-def tell_question(output: Output, request: OpenRequest, commands: list[str]) -> None:
-    """Write what is asked, what exactly it is about, and the commands."""
-    output.text(f"? {request.text}")
-    if request.args is not None:
-        output.text(indented(request.args))
-    if request.kind == "sign_in":
-        output.text(f"Sign in at {request.body.get('url') or 'the service'}")
+def tell_question(output: Output, request: OpenRequest, commands: list[str], seen: bool = False) -> None:
+    """Write what is asked, what exactly it is about, and the commands; these alone where the rest was just seen."""
+    if not seen:
+        output.text(f"? {request.text}")
+        if request.args is not None:
+            output.text(indented(request.args))
+        if request.kind == "sign_in":
+            output.text(f"Sign in at {request.body.get('url') or 'the service'}")
     for line in commands:
         output.text(f"  {line}")

@@ -102,7 +102,8 @@ async def shut_down(runtime: Runtime, output: Output) -> None:
 class Carrying:
     """Carry a session on. ``by`` is who asks and answers here; ``terminal`` none: nobody can be asked.
 
-    ``unfinished`` are the runs that the session had before this process took it up, oldest first.
+    ``unfinished`` are the runs that the session had before this process took it up, oldest first; ``left`` is the
+    request that was shown last and left for later.
     """
 
     runtime: Runtime
@@ -112,6 +113,7 @@ class Carrying:
     output: Output
     stopping: Stopping
     terminal: Terminal | None
+    left: str | None = attrs.field(default=None, init=False)
 
     async def until_over(self, wanted: RunHandle | None) -> int:
         """Follow the runs of the session in their order; return the exit code for the wanted one.
@@ -208,6 +210,7 @@ class Carrying:
             place = f" ({several - len(requests) + 1} of {several})" if several > 1 else ""
             decision = await ask(request, terminal, self.output, END if self.waits_in_place(run) else LEAVE, place)
             if decision is None:
+                self.left = request.id
                 return False
             try:
                 reply = await run.decide(request.id, decision, by=self.by, digest=request.digest)
@@ -314,7 +317,7 @@ class Carrying:
         told = [{**attrs.asdict(one), "decide": lines} for one, lines in zip(requests, commands, strict=True)]
         self.output.data(type="waiting", session=run.session, run=run.id, in_place=in_place, requests=told)
         for request, lines in zip(requests, commands, strict=True):
-            tell_question(self.output, request, lines)
+            tell_question(self.output, request, lines, seen=request.id == self.left and self.output.out.isatty())
         if not in_place:
             self.output.say(f"run {on_one_line(run.id)}: waiting for a human; answer with `lifecycle decide`", "yellow")
 

@@ -194,12 +194,13 @@ def test_a_question_that_closes_is_taken_away(store: str) -> None:
 
 
 def test_the_end_of_input_leaves_a_parked_run_for_later(store: str) -> None:
-    """Ctrl-D leaves the question open, prints how to answer it and exits with 3."""
+    """Ctrl-D leaves the question open, prints how to answer it below what was shown, and exits with 3."""
     with asked("parks", store) as running:
         running.until(ASKED)
         running.type("\x04")
         running.until("lifecycle decide")
         assert 3 == running.end()
+        assert 1 == running.text.count("? Go on?")
     assert "waiting_for_human" == said("show", "--json", "--store", store).records[0]["state"]
 
 
