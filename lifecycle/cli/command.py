@@ -22,13 +22,14 @@ import click
 
 from lifecycle import Decision, Limits, __version__, answer, approve, reject, reject_and_continue
 from lifecycle.cli import reading, terminal
+from lifecycle.cli.answering import asked_in_place
 from lifecycle.cli.asking import refuse_constant
 from lifecycle.cli.carrying import BAD_INPUT, ENDED_OTHERWISE, WAITING, Carrying, OneSessionStore, opened
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
-from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound
+from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound, Refused
 from lifecycle.kernel.engine import KERNEL
 from lifecycle.kernel.replies import AlreadyClosed, AlreadyEnded, Rejection
 from lifecycle.kernel.values import ON_CRASH
@@ -338,6 +339,9 @@ def check_decision(
     step = KERNEL.step(kept.session, found_in(given, ended, closed), kept.session.now)
     if isinstance(step.reply, Rejection):
         raise step.reply.exception()
+    if known.state == "open" and asked_in_place(kept.session, run):
+        remedy = "answer it there, or let `lifecycle run` with this session take up what is left"
+        raise Refused(f"request {request}", "it was asked in place and can be answered only where it runs", remedy)
     if unfinished is not None:
         load(unfinished.spec.agent)
 

@@ -109,6 +109,11 @@ def test_show_says_that_no_process_is_left(tmp_path: Path, name: str) -> None:
     assert ("by nobody any more" in shown.err) == (name == "asks_in_place")
     assert "lifecycle decide" not in shown.out
     (record,) = said("show", "s", "--json", "--store", path).records
+    if name == "asks_in_place":
+        steps, run = said("history", "s", "--store", path).out, record["runs"][0]["id"]
+        refused = said("decide", "s", run, "go", "approve", "--store", path)
+        assert (2, True) == (refused.code, "can be answered only where it runs" in refused.err)
+        assert steps == said("history", "s", "--store", path).out
     assert (False, name == "asks_in_place") == (record["process"], bool(record["runs"][0]["requests"]))
 
 
