@@ -28,7 +28,10 @@ FAULTS = {
     sqlite3.SQLITE_READONLY: ("cannot be written to", "make it writable, or only read it"),
     sqlite3.SQLITE_BUSY: ("is locked by another program", "let that program finish, then try again"),
     sqlite3.SQLITE_LOCKED: ("is locked by another program", "let that program finish, then try again"),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", "restore the file from a copy"),
+    sqlite3.SQLITE_CORRUPT: (
+        "is damaged",
+        "restore the file from a copy, without the -wal and -shm of the damaged one",
+    ),
     sqlite3.SQLITE_NOTADB: ("is no store, but some other file", "choose another path"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_PERM: ("cannot be opened", "check the rights to the file and its folder"),

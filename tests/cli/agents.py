@@ -109,6 +109,11 @@ async def parks_with_two(run: Any) -> Any:
     return Park(None, (Choice("Which?", options=("a b", "c'd"), id="which one"), FreeText("Name?", id="-name")))
 
 
+async def parks_to_sign_in(run: Any) -> Any:
+    """Ask for a sign-in and leave nothing in memory."""
+    return None if run.answers else Park(None, SignIn("Please sign in", url="https://example.org/in", id="in"))
+
+
 async def parks_twice(run: Any) -> Any:
     """Ask, and after the answer ask something else."""
     if not run.answers:

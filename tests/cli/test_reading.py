@@ -79,12 +79,13 @@ def test_show_chooses_by_state(store: str) -> None:
 def test_show_tells_what_run_told_of_a_question(tmp_path: Path) -> None:
     """One session is shown with the very block that run printed: question, arguments, every command that answers."""
     path = str(tmp_path / "runs.db")
-    for name in ("parks", "parks_with_two"):
+    for name in ("parks", "parks_with_two", "parks_to_sign_in"):
         ran = said("run", agent(name), "--session", name, "--store", path)
         asked = ran.out[ran.out.index("? ") :]
         shown = said("show", name, "--store", path)
         assert shown.out.endswith(asked)
     assert '"n": 1' in said("show", "parks", "--store", path).out
+    assert "https://example.org/in" in said("show", "parks_to_sign_in", "--store", path).out
     (record,) = said("show", "parks", "--json", "--store", path).records
     (request,) = record["runs"][0]["requests"]
     assert {"text": "Go on?", "args": {"n": 1}} == request["body"]
