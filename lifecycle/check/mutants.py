@@ -1,0 +1,538 @@
+"""Mutants: kernels with one rule switched off, to show that its absence would be found.
+
+What lives here: how a machine is changed in every way that the written rule names, and the hand-written mutants for
+what no table says. What must not: a search. The law of this file: a mutant differs from the shipped kernel in one
+place, and has a name.
+
+The written rule, for every declared machine: each row is removed; each hook, count and send of an edge is removed;
+each hold of a state is removed; each guard is negated; the target of each row becomes the next state in the order of
+declaration that is neither the target nor, for a row that stays, the source.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from lifecycle import hooks
+from lifecycle.check.world import Stepper
+from lifecycle.declaration import Guard, Hold, Machine, Row, Send, State
+from lifecycle.errors import Invalid
+from lifecycle.kernel.engine import KERNEL, Kernel, Step
+from lifecycle.kernel.inputs import (
+    AbortRun,
+    AbortSession,
+    Attach,
+    Begin,
+    Checkpointed,
+    CloseSession,
+    Decide,
+    Detached,
+    ExecutionSettled,
+    Input,
+    Lost,
+    ProviderReported,
+    Recovered,
+    RunAsked,
+    RunCompleted,
+    StartRun,
+    TimerFired,
+)
+from lifecycle.kernel.replies import Admitted
+from lifecycle.kernel.routes import ROUTES, Effect, Fire, count_questions, named_request, park, run_of_slot
+from lifecycle.kernel.values import Execution, Session, Timer
+from lifecycle.machines import MACHINES, RUN
+from lifecycle.machines.held import CONTROLLER, SEGMENT
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class Mutant:
+    """A kernel with one rule switched off. ``story`` says what that does to people; ``make`` builds it."""
+
+    name: str
+    story: str
+    make: Callable[[], Stepper]
+    seed: bool = False
+
+
+def with_machine(changed: Machine) -> tuple[Machine, ...]:
+    """Return the declared machines with one of them replaced."""
+    return tuple(changed if machine.name == changed.name else machine for machine in MACHINES)
+
+
+# -- the written rule -------------------------------------------------------------------------------------------------
+
+
+def table_mutants(machines: Iterable[Machine] = MACHINES) -> Iterator[Mutant]:
+    """List every mutant that the written rule makes of the declared machines."""
+    for machine in machines:
+        for name, changed in (*without_rows(machine), *without_edges(machine), *without_holds(machine)):
+            yield Mutant(name, "", lambda changed=changed: Kernel(with_machine(changed)))  # type: ignore[misc]
+        for name, changed in (*negated(machine), *redirected(machine)):
+            yield Mutant(name, "", lambda changed=changed: Kernel(with_machine(changed)))  # type: ignore[misc]
+
+
+Variants = Iterator[tuple[str, Machine]]
+
+
+def rows_of(machine: Machine) -> list[Row]:
+    """Return the rows of a machine, its birth first."""
+    return ([] if machine.birth is None else [machine.birth]) + list(machine.rows)
+
+
+def name_of_row(machine: Machine, row: Row) -> str:
+    """Name a row: machine, source, trigger, and its target or guard where that is needed to tell it from another."""
+    source = row.source if isinstance(row.source, str) else "+".join(row.source) or "new"
+    alike = [one for one in machine.rows if (one.source, one.trigger) == (row.source, row.trigger)]
+    guard = "" if len(alike) < 2 else f"[{guards_of(row)}]"
+    return f"{machine.name}.{source}.{row.trigger}{guard}"
+
+
+def guards_of(row: Row) -> str:
+    """Name the guards of a row."""
+    return ",".join([guard.name for guard in row.conditions] + [f"not {guard.name}" for guard in row.unless])
+
+
+def replaced(machine: Machine, old: Row, new: Row | None) -> Machine:
+    """Return a machine with one row replaced, or removed."""
+    if old is machine.birth:
+        return attrs.evolve(machine, birth=new)
+    rows = [row if row is not old else new for row in machine.rows]
+    return attrs.evolve(machine, rows=tuple(row for row in rows if row is not None))
+
+
+def without_rows(machine: Machine) -> Variants:
+    """Remove each row; a birth is no row to be taken, so it loses its edge only."""
+    for row in machine.rows:
+        yield f"{name_of_row(machine, row)}: no row", replaced(machine, row, None)
+
+
+def without_edges(machine: Machine) -> Variants:
+    """Remove each item of each edge: a hook, a count, a send."""
+    for row in rows_of(machine):
+        for at, item in enumerate(row.edge):
+            kept = row.edge[:at] + row.edge[at + 1 :]
+            name = f"{name_of_row(machine, row)}: no {name_of_item(item)}"
+            yield name, replaced(machine, row, attrs.evolve(row, edge=kept))
+
+
+def name_of_item(item: object) -> str:
+    """Name an item of an edge."""
+    if isinstance(item, Send):
+        return f"{item.trigger} to {item.machine}"
+    number = getattr(item, "number", None)
+    return f"count of the {number}" if number else str(getattr(item, "__name__", item))
+
+
+def without_holds(machine: Machine) -> Variants:
+    """Remove each hold of each state."""
+    for state in machine.states:
+        for hold in state.holds:
+            kept = tuple(one for one in state.holds if one is not hold)
+            changed = attrs.evolve(state, holds=kept)
+            yield f"{machine.name}.{state.name}: no {hold.name}", with_state(machine, state, changed)
+
+
+def with_state(machine: Machine, old: State, new: State) -> Machine:
+    """Return a machine with one state replaced."""
+    return attrs.evolve(machine, states=tuple(new if state is old else state for state in machine.states))
+
+
+def negated(machine: Machine) -> Variants:
+    """Negate each guard of each row."""
+    for row in machine.rows:
+        for guard in (*row.conditions, *row.unless):
+            conditions = tuple(one for one in row.conditions if one is not guard)
+            unless = tuple(one for one in row.unless if one is not guard)
+            moved: tuple[Guard, ...] = (guard,)
+            swapped = guard in row.conditions
+            changed = attrs.evolve(
+                row,
+                conditions=conditions + (() if swapped else moved),
+                unless=unless + (moved if swapped else ()),
+            )
+            yield f"{name_of_row(machine, row)}: {guard.name} negated", replaced(machine, row, changed)
+
+
+def redirected(machine: Machine) -> Variants:
+    """Let each row lead to another state: the next one declared that is neither its target nor where it stays."""
+    names = [state.name for state in machine.states]
+    for row in machine.rows:
+        source = row.source if isinstance(row.source, str) else row.source[0]
+        target = source if row.dest is None else row.dest
+        other = names[(names.index(target) + 1) % len(names)]
+        yield f"{name_of_row(machine, row)}: to {other}", replaced(machine, row, attrs.evolve(row, dest=other))
+
+
+EQUIVALENT: dict[str, str] = {
+    "request.open.withdraw[is_last_open]: to open": "the wait is left in the same step, and whoever leaves a wait "
+    "closes its open questions as withdrawn: the session, the hooks and the reply are the same",
+    "controller.registered.evict: no row": "every end signals before it evicts, so no step evicts a registered one",
+    "controller.registered.evict: to registered": "every end signals before it evicts: the row is not taken by a step",
+}
+"""Mutants that no step can tell from the shipped kernel, each with the reason."""
+
+
+# -- by hand: what no table says --------------------------------------------------------------------------------------
+
+
+def altered(record: T, **fields: object) -> T:
+    """Return a record with some fields changed."""
+    return cast("T", attrs.evolve(cast("Any", record), **fields))
+
+
+class Changed:
+    """A kernel whose steps are changed afterwards, by one function."""
+
+    def __init__(self, change: Callable[[Session | None, Input, int, Step], Step], kernel: Stepper = KERNEL) -> None:
+        self.kernel = kernel
+        self.change = change
+
+    def step(self, session: Session | None, given: Input, now: int) -> Step:
+        """Step, then change what came of it."""
+        return self.change(session, given, now, self.kernel.step(session, given, now))
+
+
+def without_judge(kind: type[Input], name: str) -> Stepper:
+    """Return a kernel in which inputs of a kind need not pass one judge."""
+    return without_judges(kind, (name,))
+
+
+def without_judges(kind: type[Input], names: tuple[str, ...]) -> Stepper:
+    """Return a kernel in which inputs of a kind need not pass some judges."""
+    kernel = Kernel()
+    find, judges, choose, way, ways, reply = kernel.handling[kind]
+    kept = tuple(judge for judge in judges if judge.__name__ not in names)
+    if len(kept) != len(judges) - len(names):
+        raise Invalid(f"judges {', '.join(names)}", f"{kind.__name__} has not all of them", "name its judges")
+    kernel.handling = {**kernel.handling, kind: (find, kept, choose, way, ways, reply)}
+    return kernel
+
+
+def with_route(name: str, *route: Fire | Effect) -> Stepper:
+    """Return a kernel in which an input takes another route."""
+    return Kernel(routes={**ROUTES, name: route})
+
+
+def re_timed(session: Session, orphan: Timer | None) -> Session:
+    """Return a session with another orphan timer."""
+    return altered(session, orphan=orphan)
+
+
+def one_shot(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Let the orphan timer fire once: where it would be armed again, it is not."""
+    if step.journalled or step.session is session or step.session is None:
+        return step
+    return altered(step, session=re_timed(step.session, None), hooks=())
+
+
+def reaping_busy(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Reap whatever is detached, although a question waits in it or its code works."""
+    if step.journalled or step.session is session or session is None or session.head is None:
+        return step
+    ended = KERNEL.step(session, CloseSession("root"), now)
+    assert ended.session is not None
+    stopped = altered(ended.session, cause="orphaned")
+    return altered(ended, session=stopped)
+
+
+def recovery_without_timers(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Take over without arming what was armed."""
+    if not isinstance(given, Recovered):
+        return step
+    return altered(step, hooks=tuple(hook for hook in step.hooks if not isinstance(hook, hooks.ArmTimer)))
+
+
+def recovery_without_controllers(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Take over without registering who may stop what goes on."""
+    if not isinstance(given, Recovered):
+        return step
+    kept = tuple(hook for hook in step.hooks if not isinstance(hook, hooks.RegisterController))
+    return altered(step, hooks=kept)
+
+
+def recovery_keeps_clients(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Take over with the connections of a process that is gone."""
+    if not isinstance(given, Recovered) or step.session is session or step.session is None:
+        return step
+    return altered(step, session=altered(step.session, attachments=("c1",)))
+
+
+def next_before_settled(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Begin the next run while the code of the last still works."""
+    after = step.session
+    if after is None or session is None or after.execution is session.execution or after.execution is None:
+        return step
+    if after.execution.state != "closing":
+        return step
+    if after.head is None:
+        return step
+    offered = Execution(after.revision, after.head.spec.id, "pending", 0, after.head.spec.admitted, None)
+    return altered(step, session=altered(after, execution=offered))
+
+
+def answer_without_effect(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Tell a human that the answer was taken, and lose it."""
+    if not isinstance(given, Decide) or step.session is session or step.session is None or step.session.head is None:
+        return step
+    head = altered(step.session.head, answers=())
+    return altered(step, session=altered(step.session, head=head))
+
+
+def answers_not_handed(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Let the code that waits in place never hear of the answer."""
+    return altered(step, hooks=tuple(hook for hook in step.hooks if not isinstance(hook, hooks.HandAnswers)))
+
+
+def cause_overwritten(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Write down another cause than that of what ended the run."""
+    if not step.ended or not isinstance(given, AbortRun):
+        return step
+    return altered(step, ended=tuple(altered(one, cause="superseded") for one in step.ended))
+
+
+def token_of_the_session(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Arm every timer with one and the same token."""
+    if step.session is session or step.session is None or step.session.orphan is None:
+        return step
+    same = altered(step.session.orphan, token=(1, 0))
+    armed = tuple(
+        altered(hook, token=(1, 0)) if isinstance(hook, hooks.ArmTimer) and hook.name == "orphan" else hook
+        for hook in step.hooks
+    )
+    return altered(step, session=re_timed(step.session, same), hooks=armed)
+
+
+def evicts_by_name(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Clean up by name: the end of a run takes away the controller of whichever run is the head."""
+    head = None if step.session is None else step.session.head
+    if head is None:
+        return step
+    evicted = tuple(
+        altered(hook, run=head.spec.id, controller=head.spec.admitted)
+        if isinstance(hook, hooks.EvictController)
+        else hook
+        for hook in step.hooks
+    )
+    return altered(step, hooks=evicted)
+
+
+def acknowledged_unregistered(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Acknowledge a queued run without registering who may stop it."""
+    if not isinstance(step.reply, Admitted) or not step.reply.queued:
+        return step
+    kept = tuple(hook for hook in step.hooks if not isinstance(hook, hooks.RegisterController))
+    return altered(step, hooks=kept)
+
+
+def late_detach_obeyed(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Let a late report of an old connection release whoever is attached now."""
+    if not isinstance(given, Detached) or session is None or step.session is not session or not session.attachments:
+        return step
+    return KERNEL.step(session, Detached(session.attachments[0]), now)
+
+
+def detach_keeps(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Take no note of a client that is gone."""
+    if not isinstance(given, Detached) or session is None:
+        return step
+    return altered(step, session=session, hooks=(), judge="attachment_is_there", journalled=False)
+
+
+def attach_keeps_timer(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Leave the orphan timer armed while somebody is attached."""
+    if not isinstance(given, Attach) or session is None or step.session is None or step.session is session:
+        return step
+    return altered(step, session=re_timed(step.session, session.orphan), hooks=())
+
+
+def shown_to_nobody(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Open a question without showing it."""
+    return altered(step, hooks=tuple(hook for hook in step.hooks if not isinstance(hook, hooks.ShowRequest)))
+
+
+def stays_in_the_list(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Keep an ended run as the one that is active."""
+    after = step.session
+    if not step.ended or after is None or after.head is not None or session is None or session.head is None:
+        return step
+    return altered(step, session=altered(after, head=session.head))
+
+
+def removed(machine: Machine, source: str, trigger: str, item: object) -> Callable[[], Stepper]:
+    """Return how to build a kernel in which one item is gone from the edge of one row."""
+
+    def make() -> Stepper:
+        (row,) = [row for row in machine.rows if (row.source, row.trigger) == (source, trigger)]
+        kept = tuple(one for one in row.edge if one != item)
+        return Kernel(with_machine(replaced(machine, row, altered(row, edge=kept))))
+
+    return make
+
+
+def unheld(machine: Machine, names: Iterable[str], hold: Hold) -> Callable[[], Stepper]:
+    """Return how to build a kernel in which some states of a machine no longer hold something."""
+
+    def make() -> Stepper:
+        changed = machine
+        for name in names:
+            (state,) = [one for one in changed.states if one.name == name]
+            kept = tuple(one for one in state.holds if one != hold)
+            changed = with_state(changed, state, altered(state, holds=kept))
+        return Kernel(with_machine(changed))
+
+    return make
+
+
+def holding(machine: Machine, name: str, hold: Hold) -> Callable[[], Stepper]:
+    """Return how to build a kernel in which a state of a machine holds something more."""
+
+    def make() -> Stepper:
+        (state,) = [one for one in machine.states if one.name == name]
+        return Kernel(with_machine(with_state(machine, state, altered(state, holds=(*state.holds, hold)))))
+
+    return make
+
+
+SEEDS: tuple[Mutant, ...] = (
+    Mutant(
+        "ended-run-stays-active",
+        "OpenClaw #87767: a run has ended and is still advertised as active, so the spinner never stops",
+        lambda: Changed(stays_in_the_list),
+        seed=True,
+    ),
+    Mutant(
+        "run-without-controller",
+        "OpenClaw #71214: a run is acknowledged and nobody can abort it, because its controller was never registered",
+        unheld(RUN, ("starting", "running", "waiting_for_human"), CONTROLLER),
+        seed=True,
+    ),
+    Mutant(
+        "one-shot-orphan-timer",
+        "Hermes #44102: the orphan timer fires once while work is in flight, and never again: the session lives on",
+        lambda: Changed(one_shot),
+        seed=True,
+    ),
+    Mutant(
+        "session-without-its-head",
+        "T3 Code #3159: a session says that it is ready while its run is at work",
+        removed(RUN, "running", "ask", Send("session", "ask")),
+        seed=True,
+    ),
+    Mutant(
+        "paused-stream-never-ends",
+        "LobeHub #13860: a run waits for a human and its stream is never ended, so the client waits, too",
+        holding(RUN, "waiting_for_human", SEGMENT),
+        seed=True,
+    ),
+)
+"""The five bugs that this engine was made for, each as the rule whose absence it is."""
+
+BY_HAND: tuple[Mutant, ...] = (
+    Mutant("reaps-what-waits", "a detached session is stopped with a question open", lambda: Changed(reaping_busy)),
+    Mutant("recovery-forgets-timers", "after a crash nothing is timed", lambda: Changed(recovery_without_timers)),
+    Mutant(
+        "recovery-forgets-controllers",
+        "after a crash nobody can abort what goes on",
+        lambda: Changed(recovery_without_controllers),
+    ),
+    Mutant("recovery-keeps-clients", "after a crash the dead are attached", lambda: Changed(recovery_keeps_clients)),
+    Mutant("next-before-settled", "two runs' code works at once", lambda: Changed(next_before_settled)),
+    Mutant("answer-without-effect", "a human's answer is lost", lambda: Changed(answer_without_effect)),
+    Mutant("answers-not-handed", "code that waits in place never hears", lambda: Changed(answers_not_handed)),
+    Mutant("cause-overwritten", "the cause of an end is another", lambda: Changed(cause_overwritten)),
+    Mutant("one-token-for-all", "an old firing is taken for a new one", lambda: Changed(token_of_the_session)),
+    Mutant("evicts-by-name", "clean-up takes away another run's controller", lambda: Changed(evicts_by_name)),
+    Mutant("queued-unregistered", "a queued run cannot be aborted", lambda: Changed(acknowledged_unregistered)),
+    Mutant("late-detach-obeyed", "an old connection's end detaches the new one", lambda: Changed(late_detach_obeyed)),
+    Mutant("detach-ignored", "who has gone stays attached", lambda: Changed(detach_keeps)),
+    Mutant("attach-keeps-timer", "a session is timed while it is watched", lambda: Changed(attach_keeps_timer)),
+    Mutant("shown-to-nobody", "a question is open and nobody sees it", lambda: Changed(shown_to_nobody)),
+    Mutant(
+        "stale-token-obeyed",
+        "code of an old grant changes the run",
+        lambda: without_judge(Checkpointed, "token_is_current"),
+    ),
+    Mutant(
+        "late-fact-obeyed",
+        "code whose run has ended still asks",
+        lambda: without_judge(RunAsked, "run_goes_on"),
+    ),
+    Mutant(
+        "stale-settle-obeyed",
+        "an old execution's return ends the present run",
+        lambda: without_judge(ExecutionSettled, "token_is_current"),
+    ),
+    Mutant("late-firing-obeyed", "a disarmed timer fires", lambda: without_judge(TimerFired, "timer_is_due")),
+    Mutant("lost-of-another", "an old loss ends the present run", lambda: without_judge(Lost, "execution_is_live")),
+    Mutant(
+        "decided-twice",
+        "a question that was answered is answered again",
+        lambda: without_judges(Decide, ("decision_is_first", "not_decided_otherwise", "request_still_open")),
+    ),
+    Mutant(
+        "unseen-approved", "something is approved that was not shown", lambda: without_judge(Decide, "digest_matches")
+    ),
+    Mutant("anybody-decides", "a stranger approves", lambda: without_judge(Decide, "caller_may_decide")),
+    Mutant("anybody-aborts", "a stranger stops a run", lambda: without_judge(AbortRun, "caller_may_abort")),
+    Mutant("anybody-closes", "a stranger closes a session", lambda: without_judge(CloseSession, "may_close")),
+    Mutant(
+        "retry-starts-again",
+        "a retry by key starts a second run",
+        lambda: without_judges(StartRun, ("key_is_new", "run_id_is_new")),
+    ),
+    Mutant("begins-out-of-turn", "a queued run's code is called", lambda: without_judge(Begin, "is_head_with_offer")),
+    Mutant("dead-attach-counts", "a dead connection is attached", lambda: without_judge(Attach, "connection_is_alive")),
+    Mutant(
+        "foreign-report-obeyed",
+        "a report on another run ends this one",
+        lambda: without_judge(ProviderReported, "report_is_current"),
+    ),
+    Mutant(
+        "foreign-end-obeyed",
+        "a report on a queued run ends it",
+        lambda: without_judge(RunCompleted, "fact_names_a_run"),
+    ),
+    Mutant(
+        "old-incarnation-aborts",
+        "an abort meant for an earlier life ends this one",
+        lambda: without_judge(AbortSession, "same_incarnation"),
+    ),
+    Mutant(
+        "parks-without-settling",
+        "code that has parked is still at work",
+        lambda: with_route("ExecutionSettled.Parked", park, Fire("run", "ask", run_of_slot), count_questions),
+    ),
+    Mutant(
+        "rejection-goes-on",
+        "a rejected run goes on",
+        lambda: with_route("Decide.reject", Fire("request", "answer", named_request)),
+    ),
+    Mutant(
+        "loss-unnoticed",
+        "a run whose worker is gone waits for ever",
+        lambda: with_route("Lost.interrupt"),
+    ),
+)
+"""Mutants of what no table says: judges, routes, recovery, tokens."""
+
+
+def every_mutant() -> tuple[Mutant, ...]:
+    """Return the seeds, those by hand, and those of the tables."""
+    return (*SEEDS, *BY_HAND, *table_mutants())
+
+
+def mutant(name: str) -> Mutant:
+    """Return the mutant of that name."""
+    found = {one.name: one for one in every_mutant()}
+    if name not in found:
+        alike = difflib.get_close_matches(name, found, 3, 0.3)
+        raise Invalid(
+            f"mutant {name}", "there is none of that name", f"use one of {', '.join(alike) or 'those listed'}"
+        )
+    return found[name]

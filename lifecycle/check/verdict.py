@@ -1,0 +1,247 @@
+"""The verdict: configurations explored, properties judged, with their bounds.
+
+What lives here: what is proved, refuted or undetermined, and why. What must not: words for a terminal. The law of this
+file: a property whose premise was never reached, or a search that was cut short, is undetermined and never green.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import attrs
+
+from lifecycle.check.configuration import SMALL, Configuration
+from lifecycle.check.coverage import everything, met_by
+from lifecycle.check.graph import Arc, Graph, Lasso, broken_promise
+from lifecycle.check.mutants import Mutant
+from lifecycle.check.promises import Promise, Seen, is_of, promises_of
+from lifecycle.check.rules import SAFETY, Case, Property, witnesses
+from lifecycle.check.search import Explored, explore
+from lifecycle.check.slices import Slices
+from lifecycle.check.traces import trace_of, trace_to
+from lifecycle.check.world import Stepper, World
+from lifecycle.kernel import KERNEL
+
+PROVED, REFUTED, UNDETERMINED = "PROVED", "REFUTED", "UNDETERMINED"
+
+
+@attrs.frozen
+class Counterexample:
+    """How a property is broken: the configuration, and the moves by name; for a promise, those that go on for ever.
+
+    ``forever`` is none for a rule; empty: nothing more happens. ``faults`` counts the moves that nobody wants.
+    """
+
+    property: str
+    configuration: str
+    moves: tuple[str, ...]
+    forever: tuple[str, ...] | None = None
+    faults: int = 0
+
+
+@attrs.frozen
+class Verdict:
+    """What is known of one property. ``why`` says in words what is missing where it is undetermined."""
+
+    name: str
+    sentence: str
+    status: str
+    counterexample: Counterexample | None = None
+    why: str = ""
+
+
+@attrs.frozen
+class Size:
+    """How large a configuration turned out: states, transitions, calls of the kernel, seconds."""
+
+    configuration: str
+    bounds: str
+    states: int
+    transitions: int
+    kernel_calls: int
+    seconds: float
+    complete: bool
+
+
+@attrs.frozen
+class Report:
+    """All verdicts on a kernel, the sizes they hold for, and what of the tables was not reached."""
+
+    sizes: tuple[Size, ...]
+    verdicts: tuple[Verdict, ...]
+    unreached: tuple[str, ...]
+
+    @property
+    def status(self) -> str:
+        """Return the verdict on everything: refuted if one is, else undetermined if one is, or a table row unmet."""
+        statuses = {verdict.status for verdict in self.verdicts}
+        if REFUTED in statuses:
+            return REFUTED
+        return UNDETERMINED if UNDETERMINED in statuses or self.unreached else PROVED
+
+
+Progress = Callable[[str, Explored], bool]
+"""Told the configuration and what was found so far; returns true to stop."""
+
+
+class Judging:
+    """The gathering of evidence over several configurations."""
+
+    def __init__(self, kernel: Stepper = KERNEL) -> None:
+        self.kernel = kernel
+        self.missing: dict[str, Property] = {one.name: one for one in SAFETY}
+        self.met: set[str] = set()
+        self.broken: dict[str, Counterexample] = {}
+        self.promised: dict[str, str] = {}
+        self.premises: set[str] = set()
+        self.sizes: list[Size] = []
+
+    def watch(self, case: Case) -> None:
+        """Note what a step reaches."""
+        if case.changed:
+            self.met.update(met_by(case))
+        if self.missing:
+            for one in list(witnesses(case, list(self.missing.values()))):
+                del self.missing[one.name]
+
+    def explore(self, config: Configuration, limit: int | None, progress: Progress | None) -> bool:
+        """Explore one configuration, rules first, then promises; return false if it was cut short."""
+        world = World(config, self.kernel)
+        world.watch = self.watch
+        began = time.perf_counter()
+        slices = Slices(world)
+        told = None if progress is None else (lambda found: progress(config.name, found))
+        found = explore(slices, limit=limit, progress=told)
+        for violation in found.violations.values():
+            moves = tuple(slices.labels[move] for move in trace_of(slices, found, violation))
+            self.note(Counterexample(violation.rule, config.name, moves, None, violation.faults))
+        if found.complete and not found.violations:
+            self.promises(config, slices, found)
+        else:
+            for promise in promises_of(config):
+                self.promised.setdefault(promise.name, promise.sentence)
+        seconds = time.perf_counter() - began
+        size = found.states, found.transitions, slices.kernel_calls, seconds, found.complete
+        self.sizes.append(Size(config.name, config.bounds(), *size))
+        return found.complete
+
+    def promises(self, config: Configuration, slices: Slices, found: Explored) -> None:
+        """Judge every promise of a configuration."""
+        for promise, lasso, reached in judged_promises(config, slices, found):
+            self.promised.setdefault(promise.name, promise.sentence)
+            if reached:
+                self.premises.add(promise.name)
+            if lasso is not None:
+                self.note(counterexample_of(promise, lasso, config, slices, found))
+
+    def note(self, one: Counterexample) -> None:
+        """Keep the counterexample with the fewest faults, then the fewest moves, of each property."""
+        old = self.broken.get(one.property)
+        if old is None or (one.faults, len(one.moves)) < (old.faults, len(old.moves)):
+            self.broken[one.property] = one
+
+    def report(self, complete: bool) -> Report:
+        """Sum up."""
+        sentences = {one.name: one.sentence for one in SAFETY}
+        verdicts = [
+            self._verdict(name, sentence, complete) for name, sentence in {**self.promised, **sentences}.items()
+        ]
+        order = {name: place for place, name in enumerate([*sentences, *self.promised])}
+        machines = World(SMALL[0], self.kernel).machines
+        unreached = tuple(name for name in everything(machines) if name not in self.met) if complete else ()
+        return Report(tuple(self.sizes), tuple(sorted(verdicts, key=lambda one: order[one.name])), unreached)
+
+    def _verdict(self, name: str, sentence: str, complete: bool) -> Verdict:
+        if name in self.broken:
+            return Verdict(name, sentence, REFUTED, self.broken[name])
+        if not complete:
+            return Verdict(name, sentence, UNDETERMINED, None, "the search was cut short")
+        if name in self.missing:
+            return Verdict(name, sentence, UNDETERMINED, None, "no state or step reached its premise")
+        if name in self.promised and name not in self.premises:
+            return Verdict(name, sentence, UNDETERMINED, None, "no state reached its premise")
+        return Verdict(name, sentence, PROVED)
+
+
+def judged_promises(
+    config: Configuration, slices: Slices, found: Explored, without: str | None = None
+) -> Iterable[tuple[Promise, Lasso | None, bool]]:
+    """Judge each promise, ``without`` one of the assumptions: the lasso that breaks it, and whether it was reached."""
+    graph = Graph(slices)
+    seen = {state: Seen(*slices.unpack(state)) for state in found.every_state()}
+    for promise in promises_of(config):
+        starts = [state for state, parts in seen.items() if promise.premise(parts)]
+        fair = frozenset(kind for kind in promise.fair if kind != without)
+        lasso = broken_promise(
+            graph,
+            starts,
+            lambda state, promise=promise: promise.goal(seen[state]),  # type: ignore[misc]
+            bits(slices.kinds, fair),
+            bits(slices.kinds, promise.finitely),
+        )
+        yield promise, lasso, bool(starts)
+
+
+def bits(kinds: Mapping[str, int], names: frozenset[str]) -> int:
+    """Return the bits of the kinds that are named."""
+    return sum(bit for kind, bit in kinds.items() if is_of(kind, names))
+
+
+def counterexample_of(
+    promise: Promise, lasso: Lasso, config: Configuration, slices: Slices, found: Explored
+) -> Counterexample:
+    """Return how a promise is broken, in names."""
+
+    def names(arcs: Sequence[Arc]) -> tuple[str, ...]:
+        return tuple(slices.labels[arc.move] for arc in arcs)
+
+    stem = tuple(slices.labels[move] for move in trace_to(slices, found, lasso.start)) + names(lasso.stem)
+    faults = sum(arc.fault for arc in lasso.stem)
+    return Counterexample(promise.name, config.name, stem, names(lasso.loop), faults)
+
+
+def check(
+    configurations: Iterable[Configuration] = SMALL,
+    kernel: Stepper = KERNEL,
+    *,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Explore the configurations and judge every property; ``limit`` bounds the states of each."""
+    judging = Judging(kernel)
+    complete = True
+    for config in configurations:
+        complete = judging.explore(config, limit, progress) and complete
+    return judging.report(complete)
+
+
+@attrs.frozen
+class Killed:
+    """How a mutant was found out: by which counterexample, in how many seconds; none: it survived."""
+
+    mutant: str
+    story: str
+    counterexample: Counterexample | None
+    seconds: float
+
+
+def kill(mutant: Mutant, configurations: Sequence[Configuration] = SMALL) -> Killed:
+    """Look for the first property that a mutant breaks: rules in every configuration, then promises."""
+    began = time.perf_counter()
+    searched: list[tuple[Configuration, Slices, Explored]] = []
+    for config in configurations:
+        slices = Slices(World(config, mutant.make()))
+        found = explore(slices, until_violated=True)
+        if found.violations:
+            first = min(found.violations.values(), key=lambda one: (one.faults, one.depth))
+            moves = tuple(slices.labels[move] for move in trace_of(slices, found, first))
+            example = Counterexample(first.rule, config.name, moves, None, first.faults)
+            return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
+        searched.append((config, slices, found))
+    for config, slices, found in searched:
+        for promise, lasso, _ in judged_promises(config, slices, found):
+            if lasso is not None:
+                example = counterexample_of(promise, lasso, config, slices, found)
+                return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
+    return Killed(mutant.name, mutant.story, None, time.perf_counter() - began)
