@@ -12,6 +12,7 @@ from collections.abc import Callable
 from lifecycle import hooks
 from lifecycle.declaration import Send
 from lifecycle.kernel.draft import twin_of
+from lifecycle.kernel.finding import count_open
 from lifecycle.kernel.tables import Act, CompiledRow, Faulty
 from lifecycle.kernel.values import Answer, Closed, Ended, Execution, Question, Request, Run, Timer
 from lifecycle.kernel.work import EXECUTIONS, End, Work, thawed_run, thawed_slot
@@ -105,11 +106,7 @@ def fire_request(work: Work, run: Run, request: Request, trigger: str, answer: A
     rows = work.tables.request[request.state].get(trigger)
     if rows is None:
         raise refused("request", request.state, trigger)
-    open_requests = 0
-    for one in run.requests:
-        if one.state == "open":
-            open_requests += 1
-    row = row_by_guards(rows, open_requests)
+    row = row_by_guards(rows, count_open(run))
     if row is None:
         return
     work.moves.append(("request", request.id, trigger, request.state, row.dest))
