@@ -325,7 +325,7 @@ def offer_again(work: Work) -> None:
     """Make a pending offer once more: whoever had it is gone."""
     execution = thawed_slot(work)
     if execution is not None:
-        work.edges.append(hooks.OfferBegin(execution.run, execution.id))
+        work.edges += (hooks.OfferBegin(execution.run, execution.id),)
 
 
 def release_all(work: Work) -> None:

@@ -34,7 +34,8 @@ class Work:
     """Hold what one step has thawed, moved and brought about.
 
     ``about`` is what the input names; ``token`` that of every timer armed by this step; ``again`` is set by recovery.
-    ``runs`` and ``executions`` pair each thawed one with its value before, none if it is new.
+    ``runs`` and ``executions`` pair each thawed one with its value before, none if it is new. What mostly has one member
+    or none is a tuple, of which an empty one costs nothing.
     """
 
     __slots__ = (
@@ -60,14 +61,14 @@ class Work:
     again: bool
     before: Session | None
     closed: tuple[Closed, ...]
-    edges: list[Hook]
+    edges: tuple[Hook, ...]
     ended: tuple[Ended, ...]
-    executions: list[tuple[Execution | None, Execution]]
+    executions: tuple[tuple[Execution | None, Execution], ...]
     given: list[Hook]
     input: Input
     moves: list[Move]
     now: int
-    runs: list[tuple[Run | None, Run]]
+    runs: tuple[tuple[Run | None, Run], ...]
     session: Session
     tables: Tables
     taken: list[Hook]
@@ -87,10 +88,10 @@ def begun(tables: Tables, before: Session | None, session: Session, given: Input
     work.token = (session.revision, 0)
     work.given = []
     work.taken = []
-    work.edges = []
+    work.edges = ()
     work.moves = []
-    work.runs = []
-    work.executions = []
+    work.runs = ()
+    work.executions = ()
     work.ended = ()
     work.closed = ()
     return work
@@ -106,7 +107,7 @@ def thaw_head(work: Work, head: Run) -> Run:
     """Thaw the head."""
     twin = RUNS.thaw(head)
     work.session.head = twin
-    work.runs.append((head, twin))
+    work.runs += ((head, twin),)
     return twin
 
 
@@ -122,7 +123,7 @@ def thawed_run(work: Work, name: str) -> Run:
                 return run
             twin = RUNS.thaw(run)
             session.queue = (*session.queue[:place], twin, *session.queue[place + 1 :])
-            work.runs.append((run, twin))
+            work.runs += ((run, twin),)
             return twin
     raise Faulty(f"run {name} is not unfinished")
 
@@ -134,5 +135,5 @@ def thawed_slot(work: Work) -> Execution | None:
         return slot
     twin = EXECUTIONS.thaw(slot)
     work.session.execution = twin
-    work.executions.append((slot, twin))
+    work.executions += ((slot, twin),)
     return twin
