@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -251,10 +253,14 @@ def test_journal_is_read_while_it_grows(store: SQLiteStore) -> None:
 
 
 def test_read_only_store_writes_nothing(tmp_path: Path, store: SQLiteStore) -> None:
-    """Whoever opened to look can neither commit nor mark."""
+    """Whoever opened to look can neither commit nor mark, and no runtime can work on it."""
     keep(store, approved())
     looking = SQLiteStore(tmp_path / "runs.db", read_only=True)
-    for call in (lambda: looking.commit([Life("s-2").start()]), lambda: looking.mark_performed({"s-1": 5})):
+    for call in (
+        looking.claim,
+        lambda: looking.commit([Life("s-2").start()]),
+        lambda: looking.mark_performed({"s-1": 5}),
+    ):
         with pytest.raises(StoreError, match="is open for reading only; open it without read_only to write"):
             call()
     looking.close()
@@ -290,6 +296,34 @@ def test_second_writer_of_another_process_is_refused(tmp_path: Path) -> None:
     store = SQLiteStore(path)
     keep(store, approved())
     store.close()
+
+
+FORK = """
+import os, signal, sys
+from lifecycle.store import SQLiteStore
+store = SQLiteStore(sys.argv[1])
+if not os.fork():
+    print(os.getpid(), flush=True)
+    signal.pause()
+sys.stdin.read()
+"""
+
+
+def test_forked_child_does_not_hold_the_right_to_write(tmp_path: Path) -> None:
+    """While the parent lives the right is its own; once it is killed the next process has it, whatever its child does."""
+    root, path = Path(__file__).resolve().parents[2], tmp_path / "runs.db"
+    program = [sys.executable, "-c", FORK, str(path)]
+    with subprocess.Popen(program, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        child = int(holder.stdout.readline())
+        with pytest.raises(StoreError, match=f"process {holder.pid} writes to it"):
+            SQLiteStore(path)
+        holder.kill()
+        holder.wait()
+        try:
+            SQLiteStore(path).close()
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 def test_connection_is_used_from_any_thread(store: SQLiteStore) -> None:
