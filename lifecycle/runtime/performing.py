@@ -88,7 +88,8 @@ def conclude(tracker: Host, session: str, run: str, ended: Iterable[Ended]) -> N
             for future in tracker.end_waiters.pop((session, run), ()):
                 if not future.done():
                     future.set_result(end)
-    tracker.counters["late_frames"] += tracker.streams.retire(session, run)
+    if unseen := tracker.streams.retire(session, run):
+        tracker.counters["late_frames"] += unseen
     tracker.run_over(session, run)
 
 

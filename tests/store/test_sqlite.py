@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -135,6 +136,30 @@ for life in lives:
         store.mark_performed({life.name: commit.step.session.revision})
 (folder / "end-mark").write_text("")
 """
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_file_in_the_middle_of_a_checkpoint_opens(tmp_path: Path, read_only: bool) -> None:
+    """A process that dies when only the first page of the log was moved leaves a file that opens, and has everything."""
+    whole, torn = tmp_path / "whole.db", tmp_path / "torn.db"
+    store = SQLiteStore(whole)
+    lives = [approved(f"s-{n}") for n in range(40)]
+    keep(store, *lives)
+    shutil.copy(whole, torn)
+    shutil.copy(f"{whole}-wal", f"{torn}-wal")
+    store.close()
+    log = Path(f"{torn}-wal").read_bytes()
+    frames = [log[at : at + FRAME_BYTES] for at in range(32, len(log), FRAME_BYTES)]
+    first = [frame[24:] for frame in frames if frame[:4] == b"\0\0\0\1"][-1]
+    with torn.open("r+b") as file:
+        file.write(first)
+    again = SQLiteStore(torn, read_only=read_only)
+    assert [life.session for life in sorted(lives, key=lambda life: life.name)] == list(again.sessions(limit=100))
+    again.close()
+
+
+FRAME_BYTES = 24 + 4_096
+"""What the log has of a page: its number and checksums, and the page."""
 
 
 # -- by index ---------------------------------------------------------------------------------------------------------
