@@ -27,6 +27,7 @@ from lifecycle import (
 from lifecycle.kernel import inputs as i
 from lifecycle.kernel import step
 from lifecycle.kernel.replies import Aborted
+from lifecycle.runtime.writer import Writer
 from lifecycle.store import Commit, Store
 
 from .stage import NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, until
@@ -465,29 +466,29 @@ async def test_locked_file_does_not_stop_the_loop(file_stage: Stage) -> None:
     actor.returns()
 
 
-async def test_slow_commit_in_place_is_the_only_one(stage: Stage) -> None:
-    """Given a disk that has become slow, then one commit stops the loop, and those after it are the thread's."""
-    runtime = await stage.open(policy=NO_GRACE)
-    runtime._writer._in_place_seconds_max = 60.0  # whatever the disk of the tests does, it is quick
-    in_place: list[bool] = []
-    commit, loop_thread = stage.store.inner.commit, threading.current_thread()
+async def test_slow_commit_in_place_is_the_only_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a disk that becomes slow, then one commit stops the loop, those after it are the thread's; and quick again,
 
-    def looked(given: Any) -> Any:
+    then they are made in place again.
+    """
+    told, in_place, loop_thread = [0.0], [], threading.current_thread()
+    commit = Writer._commit
+
+    def timed(writer: Writer, group: Any) -> Any:
         in_place.append(threading.current_thread() is loop_thread)
-        return commit(given)
+        return commit(writer, group)[0], told[0]
 
-    stage.store.inner = Hiccups(stage.store.inner, looked)  # type: ignore[assignment]
-    async with await attached(stage, runtime):
+    monkeypatch.setattr(Writer, "_commit", timed)
+    runtime = await stage.open(policy=NO_GRACE)
+    attachment = await attached(stage, runtime)
+    assert all(in_place)
+    for seconds, expected in ((0.003, [True, False, False, False]), (0.0, [False, False, True, True])):
         in_place.clear()
-        runtime._writer._in_place_seconds_max = 1e-9  # now it is slow, by the smallest measure
-        runtime._writer._expected_seconds = 0.0
-        for _ in range(3):
-            await (await runtime.attach("s-1")).detach()
-    assert [True, *[False] * 6] == in_place[:7]
-    runtime._writer._in_place_seconds_max = 60.0
-    in_place.clear()
-    await (await runtime.attach("s-1")).detach()
-    assert [True, True] == in_place
+        told[0] = seconds
+        for _ in range(2):
+            await attachment.detach()
+            attachment = await runtime.attach("s-1")
+        assert expected == in_place
 
 
 async def attached(stage: Stage, runtime: Any) -> Any:
