@@ -46,7 +46,7 @@ test: $(VENV)/.wheel
 	$(VERDICT)
 
 clean:
-	rm -rf $(VENV) .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stage is a copy of what a wheel is built from: a build can neither dirty the tree nor ship what was deleted.

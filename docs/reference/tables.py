@@ -163,6 +163,22 @@ def exits() -> str:
     return table(("exit code", "means"), rows)
 
 
+PRINTED = """
+## What show and history print
+
+Times are in your own zone, with its offset from UTC. With `--json` they are whole microseconds since 1970 in UTC.
+
+`(no process)` stands behind a state that only a process can change, when none writes to the file: the process was
+killed, or left what it had not begun. The next `lifecycle run` of that session takes it up. A question that code waits
+for in place (`await run.ask(...)`) can be answered only where it runs, and so no command is printed for it.
+
+A step in the history has a line for what arrived, one for each move, and one for the hooks that came of it. It is
+named by its revision, and an execution by the revision of the step that made it, so the numbers of executions have
+gaps. `Recovered` is what arrives first when a process takes a session up. `SignalAbort` sets the signal of the run's
+code whatever the end was: a run that is ready has it too, so that nothing of its code goes on.
+"""
+
+
 def command_line() -> str:
     """Write the page of the command line."""
     from lifecycle.cli.command import lifecycle as root
@@ -171,7 +187,7 @@ def command_line() -> str:
     parts = [f"# Command line\n\n{WRITTEN}\nMessages go to stderr, data to stdout.\n\n{exits()}", text]
     for name, command in root.commands.items():
         parts.append(f"## lifecycle {name}\n\n{help_of(name, command, context)[0]}")
-    return "\n".join(parts)
+    return "\n".join([*parts, PRINTED.lstrip()])
 
 
 def pages() -> dict[Path, str]:

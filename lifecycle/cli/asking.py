@@ -25,10 +25,15 @@ END = "Ctrl-D ends the run, which waits in this process"
 """What it does at a question that code waits for in place."""
 
 
-async def ask(request: OpenRequest, terminal: Terminal, output: Output, leave: str = LEAVE) -> Decision | None:
-    """Put a question to the human and return the decision; none for Ctrl-D, and ``leave`` says what that does."""
+async def ask(
+    request: OpenRequest, terminal: Terminal, output: Output, leave: str = LEAVE, place: str = ""
+) -> Decision | None:
+    """Put a question to the human and return the decision; none for Ctrl-D, and ``leave`` says what that does.
+
+    ``place`` says which one of several questions it is.
+    """
     terminal.forget()
-    output.say(f"\n? {request.text}", "yellow")
+    output.say(f"\n? {request.text}{place}", "yellow")
     ask_kind = {"approval": ask_approval, "choice": ask_choice, "sign_in": ask_sign_in}.get(request.kind, ask_text)
     decision = await ask_kind(request, terminal, output, leave)
     if decision is None:
@@ -77,6 +82,7 @@ async def ask_choice(request: OpenRequest, terminal: Terminal, output: Output, l
             return answer(line if line in options else typed)
         if numbered and typed.isascii() and typed.isdigit() and 1 <= int(typed[:9]) <= len(options):
             return answer(options[int(typed[:9]) - 1])
+        output.say(f"answer {typed}: it is none of the options; nothing was decided", "red")
 
 
 async def ask_text(request: OpenRequest, terminal: Terminal, output: Output, leave: str) -> Decision | None:
@@ -108,25 +114,53 @@ async def ask_sign_in(request: OpenRequest, terminal: Terminal, output: Output, 
 
 
 async def edit(request: OpenRequest, terminal: Terminal, output: Output) -> Decision | None:
-    """Let the human change the arguments, in the editor of $VISUAL or $EDITOR or as one line; none: changed nothing."""
+    """Let the human change the arguments, in the editor of $VISUAL or $EDITOR or as one line.
+
+    None: nothing was decided. Only a change decides, and only once it was shown and confirmed.
+    """
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if editor:
         text = await edited_in(editor, indented(request.args), output)
     else:
         output.say("Type the arguments as JSON on one line (set EDITOR to change them in an editor)", "cyan")
         text = await terminal.line()
-    if text is None or not text.strip():
+    if text is None:
         return None
     try:
-        value = json.loads(text, parse_constant=refuse_constant)
-    except ValueError as fault:
-        output.say(f"arguments: that is no JSON ({fault}); nothing was decided", "red")
+        value = json.loads(text, parse_constant=refuse_constant) if text.strip() else None
+    except (ValueError, RecursionError) as fault:
+        output.say(f"arguments: they are no JSON ({fault}); nothing was decided", "red")
         return None
-    if value is None:
-        output.say("arguments: null is no answer; nothing was decided", "red")
+    if value in NO_ANSWERS:
+        output.say("arguments: they are empty, which is no answer; nothing was decided", "red")
         return None
-    output.say(f"Approved with these arguments:\n{indented(value)}", "cyan")
-    return answer(value)
+    if is_same(value, request.args):
+        output.say("arguments: they are as they were; nothing was decided", "red")
+        return None
+    return answer(value) if await confirmed(value, terminal, output) else None
+
+
+NO_ANSWERS: tuple[object, ...] = (None, "", [], {})
+"""Values that say nothing, and so answer nothing."""
+
+
+def is_same(one: object, other: object) -> bool:
+    """Say whether two values are the same JSON; Python takes 1 and true for equal."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+async def confirmed(value: object, terminal: Terminal, output: Output) -> bool:
+    """Show the edited arguments and ask whether they are approved; an unclear line is asked again."""
+    terminal.forget()
+    output.say(indented(value))
+    while True:
+        output.say("Approve with these arguments? y yes · n no, back to the question", "cyan")
+        line = await terminal.line()
+        match "n" if line is None else line.strip().lower():
+            case "y" | "yes":
+                return True
+            case "n" | "no":
+                return False
 
 
 def refuse_constant(name: str) -> None:
@@ -152,4 +186,7 @@ async def edited_in(editor: str, text: str, output: Output) -> str | None:
         if code:
             output.say(f"editor {editor}: it failed with code {code}; nothing was decided", "red")
             return None
-        return path.read_text(encoding="utf-8", errors="replace")
+        try:
+            return path.read_text(encoding="utf-8", errors="replace")
+        except OSError:  # an editor may take its file away: then it is empty
+            return ""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, cast
 
 import attrs
 
-from lifecycle import Frame, Gap, OpenRequest, RunEnd, RunHandle, Runtime, SegmentEnd
+from lifecycle import Frame, Gap, RunEnd, RunHandle, Runtime, SegmentEnd
+from lifecycle.cli.answering import answers, asked_in_place, tell_question
 from lifecycle.cli.asking import END, LEAVE, ask
 from lifecycle.cli.stopping import ABORT, Stopping
-from lifecycle.cli.target import load
+from lifecycle.cli.target import debugging, load
 from lifecycle.cli.terminal import Terminal
-from lifecycle.cli.writing import Output, StdoutClosedError, as_text, decide_line, indented, on_one_line
+from lifecycle.cli.writing import Output, StdoutClosedError, as_text, end_in_words, indented, on_one_line
 from lifecycle.errors import Busy, Invalid, LifecycleError
 from lifecycle.kernel.replies import AlreadyClosed
 from lifecycle.runtime.border import LOCAL
@@ -32,13 +34,15 @@ Item = Frame | Gap | SegmentEnd
 """What a stream gives."""
 
 REMEDIES = {
-    "failed": "LIFECYCLE_DEBUG=1 shows where",
     "crashed": "its process died while its code was at work; run it again, or use --on-crash rerun",
-    "crashed_out": "its process died too often; find out why before you run it again",
+    "crashed_out": "its process died while its code was at work; find out why before you run it again",
     "deadline": "give it more time with --deadline",
     "shutdown": "run it again",
 }
 """What to do about an end, by its cause."""
+
+RAISED = re.compile(r"[A-Z]\w*(: |$)")
+"""How the text of a failure begins that an exception of Python left."""
 
 PATIENCE_SECONDS = 0.5
 """How long a shutdown may take before something is said about it."""
@@ -83,12 +87,14 @@ async def opened(store: OneSessionStore, output: Output) -> AsyncIterator[tuple[
 
 
 async def shut_down(runtime: Runtime, output: Output) -> None:
-    """Shut a runtime down in order; say so if that takes a while, because code has outlived its run."""
+    """Shut a runtime down in order; say so if that takes a while: code has outlived its run, or the store cannot keep."""
     closing = asyncio.ensure_future(runtime.close())
     await asyncio.wait([closing], timeout=PATIENCE_SECONDS)
     if not closing.done():
-        seconds = runtime.policy.closing_grace_seconds
-        output.say(f"agent: its code has not returned yet; waiting up to {seconds:g} s for it")
+        late = "agent: its code has not returned yet"
+        if not runtime.is_calling:
+            late = f"store {runtime.store.name}: what became of the run is not kept yet"
+        output.say(f"{late}; waiting up to {runtime.policy.closing_grace_seconds:g} s for it")
     await closing
 
 
@@ -96,7 +102,8 @@ async def shut_down(runtime: Runtime, output: Output) -> None:
 class Carrying:
     """Carry a session on. ``by`` is who asks and answers here; ``terminal`` none: nobody can be asked.
 
-    ``unfinished`` are the runs that the session had before this process took it up, oldest first.
+    ``unfinished`` are the runs that the session had before this process took it up, oldest first; ``left`` is the
+    request that was shown last and left for later.
     """
 
     runtime: Runtime
@@ -106,6 +113,7 @@ class Carrying:
     output: Output
     stopping: Stopping
     terminal: Terminal | None
+    left: str | None = attrs.field(default=None, init=False)
 
     async def until_over(self, wanted: RunHandle | None) -> int:
         """Follow the runs of the session in their order; return the exit code for the wanted one.
@@ -195,11 +203,14 @@ class Carrying:
 
     async def ask(self, run: RunHandle, terminal: Terminal) -> bool:
         """Ask one open question after the other and decide it; false: the human left it, or may not decide."""
+        several = 0
         while requests := run.requests:
             request = requests[0]
-            parked = self.runtime.session(run.session).execution is None
-            decision = await ask(request, terminal, self.output, LEAVE if parked else END)
+            several = max(several, len(requests))
+            place = f" ({several - len(requests) + 1} of {several})" if several > 1 else ""
+            decision = await ask(request, terminal, self.output, END if self.waits_in_place(run) else LEAVE, place)
             if decision is None:
+                self.left = request.id
                 return False
             try:
                 reply = await run.decide(request.id, decision, by=self.by, digest=request.digest)
@@ -246,16 +257,15 @@ class Carrying:
 
     def waits_in_place(self, run: RunHandle) -> bool:
         """Say whether the code of a waiting run is still in memory, so that it ends with this process."""
-        kept = self.runtime.store.load(run.session)
-        slot = None if kept is None else kept.session.execution
-        return slot is not None and slot.run == run.id
+        return asked_in_place(self.runtime.session(run.session), run.id)
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
-    def tell_run(self, run: RunHandle) -> None:
-        """Name the run: what the other commands want to know."""
-        self.output.data(type="run", session=run.session, run=run.id)
-        self.output.say(f"run {on_one_line(run.id)} of session {on_one_line(run.session)}", "bright_black")
+    def tell_run(self, run: RunHandle, joined: bool) -> None:
+        """Name the run: what the other commands want to know. ``joined``: its key named it already."""
+        self.output.data(type="run", session=run.session, run=run.id, joined=joined)
+        known = ": it has this key already; no other was started" if joined else ""
+        self.output.say(f"run {on_one_line(run.id)} of session {on_one_line(run.session)}{known}", "bright_black")
 
     def tell(self, run: RunHandle, item: Item) -> None:
         """Write an item of the stream."""
@@ -274,19 +284,24 @@ class Carrying:
         good = end.state == "ready"
         if end.result is not None:
             self.output.text(end.result if isinstance(end.result, str) else indented(end.result))
-        text = on_one_line(end.text[:TEXT_CHARS_MAX])
-        who = f" by {on_one_line(end.who)}" if end.cause in ("aborted", "rejected", "closed") and end.who else ""
-        said = f"run {on_one_line(end.run)}: {end.state} ({end.cause}{who})" + (f", {text}" if text else "")
+        said = f"run {on_one_line(end.run)}: {end_in_words(end, TEXT_CHARS_MAX)}"
         remedy = REMEDIES.get(end.cause)
+        if end.cause == "failed" and self.raised_here(end) and not debugging():
+            remedy = "LIFECYCLE_DEBUG=1 shows where"
         self.output.say(f"{said}; {remedy}" if remedy else said, "green" if good else "red")
         return DONE if good else ENDED_OTHERWISE
+
+    def raised_here(self, end: RunEnd) -> bool:
+        """Say whether code of the run raised in this process, so that the same again could show where."""
+        return self.runtime.streams.get(self.session, end.run) is not None and RAISED.match(end.text) is not None
 
     async def tell_waiting(self, run: RunHandle, wanted: RunHandle | None, code: int | None) -> int:
         """Write what a run waits for and how to answer it; return the exit code."""
         in_place = self.waits_in_place(run)
         self.tell_requests(run, in_place)
         if in_place:
-            fact = "it asked in place, nobody can answer here, and so it ends with this process"
+            unanswered = "nobody can answer here" if self.terminal is None else "its question was left unanswered"
+            fact = f"it asked in place, {unanswered}, and so it ends with this process"
             self.output.say(f"run {on_one_line(run.id)}: {fact}; an agent that returns Park(...) survives", "red")
             return await self.leave(wanted or run)
         if code is None and wanted is not None and run.id != wanted.id:
@@ -298,14 +313,11 @@ class Carrying:
         """Write the open requests of a run, each with the commands that answer it."""
         requests = run.requests
         store, owner = self.runtime.store.name, self.owner_of(run)
-        told = [{**attrs.asdict(one), "decide": answers(run, one, store, owner)} for one in requests]
+        commands = [[] if in_place else answers(run.session, one, store, owner) for one in requests]
+        told = [{**attrs.asdict(one), "decide": lines} for one, lines in zip(requests, commands, strict=True)]
         self.output.data(type="waiting", session=run.session, run=run.id, in_place=in_place, requests=told)
-        for request, fields in zip(requests, told, strict=True):
-            self.output.text(f"? {request.text}")
-            if request.args is not None:
-                self.output.text(indented(request.args))
-            for line in () if in_place else fields["decide"]:
-                self.output.text(f"  {line}")
+        for request, lines in zip(requests, commands, strict=True):
+            tell_question(self.output, request, lines, seen=request.id == self.left and self.output.out.isatty())
         if not in_place:
             self.output.say(f"run {on_one_line(run.id)}: waiting for a human; answer with `lifecycle decide`", "yellow")
 
@@ -328,19 +340,3 @@ async def called_off(future: asyncio.Future[Any]) -> bool:
     with contextlib.suppress(asyncio.CancelledError):
         await future
     return True
-
-
-def answers(run: RunHandle, request: OpenRequest, store: str, owner: str) -> list[str]:
-    """Return the commands that answer a request: the first does what the human is asked for."""
-
-    def line(decision: str, *options: str) -> str:
-        by = () if owner == LOCAL else ("--by", owner)
-        return decide_line(
-            run.session, run.id, request.id, decision, "--store", store, *by, "--digest", request.digest, *options
-        )
-
-    if request.kind == "choice":
-        return [line("answer", "--text", option) for option in request.options]
-    if request.kind == "text":
-        return [line("answer", "--text", "your answer")]
-    return [line("approve"), line("reject-and-continue", "--text", "what to do instead"), line("reject")]

@@ -22,19 +22,22 @@ import click
 
 from lifecycle import Decision, Limits, __version__, answer, approve, reject, reject_and_continue
 from lifecycle.cli import reading, terminal
+from lifecycle.cli.answering import asked_in_place
 from lifecycle.cli.asking import refuse_constant
 from lifecycle.cli.carrying import BAD_INPUT, ENDED_OTHERWISE, WAITING, Carrying, OneSessionStore, opened
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
-from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound
-from lifecycle.kernel.replies import AlreadyClosed, AlreadyEnded
-from lifecycle.kernel.values import ON_CRASH, Request
+from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound, Refused
+from lifecycle.kernel.engine import KERNEL
+from lifecycle.kernel.replies import AlreadyClosed, AlreadyEnded, Rejection
+from lifecycle.kernel.values import ON_CRASH
 from lifecycle.machines import SESSION
 from lifecycle.runtime.border import LOCAL
+from lifecycle.runtime.handle import decide_input
+from lifecycle.runtime.stepping import found_in
 from lifecycle.store.files import default_path
-from lifecycle.store.port import Kept
 from lifecycle.store.sqlite import SQLiteStore
 
 PAGE_MAX = 1_000
@@ -72,19 +75,34 @@ def default_path_shown() -> str:
     return str(default_path()).replace(str(Path.home()), "~", 1)
 
 
+def show_tracebacks(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    """Do what --debug asks for, wherever it stands."""
+    if wanted:
+        os.environ["LIFECYCLE_DEBUG"] = "1"
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    callback=show_tracebacks,
+    help="Show tracebacks (like LIFECYCLE_DEBUG=1).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON Lines instead of text.")
 
 
-@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    no_args_is_help=False,
+    epilog="Example: lifecycle run examples/tidy.py:tidy ~/Downloads --session downloads",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="lifecycle")
-@click.option("--debug", is_flag=True, help="Show tracebacks (like LIFECYCLE_DEBUG=1).")
-def lifecycle(debug: bool) -> None:
+@debug_option
+def lifecycle() -> None:
     """Run agents under a declared lifecycle, answer what they ask, and look at what became of them.
 
     Exit codes: 0 done, 1 a run was interrupted, stopped or failed, 2 wrong usage or bad input, 3 a run waits.
     """
-    if debug:
-        os.environ["LIFECYCLE_DEBUG"] = "1"
 
 
 # -- run --------------------------------------------------------------------------------------------------------------
@@ -102,6 +120,7 @@ def lifecycle(debug: bool) -> None:
 @click.option("--key", help="Name the run for retries: the same key joins it, or tells its end.")
 @click.option("--owner", default=LOCAL, show_default=True, help="Who may abort it and answer its questions.")
 @json_option
+@debug_option
 def run(
     target: str,
     given: str | None,
@@ -129,6 +148,7 @@ def run(
     async def work(stopping: Stopping) -> int:
         async with opened(writable(store, session), output) as (runtime, unfinished):
             carrying = Carrying(runtime, session, unfinished, owner, output, stopping, asked_here())
+            fresh = runtime.new_run_id()
             try:
                 handle = await runtime.start(
                     agent,
@@ -139,10 +159,11 @@ def run(
                     owner=owner,
                     deadline_seconds=deadline,
                     on_crash=on_crash,
+                    run_id=fresh,
                 )
             except LifecycleError as error:
                 return await carrying.after_a_slip(error)
-            carrying.tell_run(handle)
+            carrying.tell_run(handle, joined=handle.id != fresh)
             return await carrying.until_over(handle)
 
     return in_loop(work)
@@ -202,6 +223,13 @@ def writable(path: str | None, session: str) -> OneSessionStore:
     return OneSessionStore(path, session)
 
 
+def readable(path: str | None) -> SQLiteStore:
+    """Open a store for reading; nothing is made, and a default one that is not there yet is no mistake in a path."""
+    if path is None and not default_path().exists():
+        raise NotFound(f"store {default_path()}", "nothing was run yet", "the first run makes it")
+    return SQLiteStore(str(default_path() if path is None else path), read_only=True)
+
+
 def asked_here() -> Terminal | None:
     """Return the terminal, if a human can be asked there."""
     return Terminal() if terminal.present() else None
@@ -223,6 +251,7 @@ DECISIONS = ("approve", "reject", "reject-and-continue", "answer")
 @click.option("--by", default=LOCAL, show_default=True, help="Who decides.")
 @store_option
 @json_option
+@debug_option
 def decide(
     session: str,
     run: str,
@@ -243,9 +272,8 @@ def decide(
     for what, name in (("session id", session), ("run id", run), ("request id", request), ("decider", by)):
         checked(what, name)
     made = made_decision(decision, text, value)
-    path = str(default_path() if store is None else store)
-    with closing(SQLiteStore(path, read_only=True)) as look:
-        check_question(look, session, run, request, made)
+    with closing(readable(store)) as look:
+        check_decision(look, session, run, request, made, by, digest)
 
     async def work(stopping: Stopping) -> int:
         async with opened(writable(store, session), output) as (runtime, unfinished):
@@ -284,31 +312,38 @@ def made_decision(decision: str, text: str | None, value: str | None) -> Decisio
     return (reject if decision == "reject" else reject_and_continue)(text or "")
 
 
-def check_question(store: SQLiteStore, session: str, run: str, request: str, decision: Decision) -> None:
-    """Refuse a question that is not there, an answer that does not fit it, an agent that cannot be called.
+def check_decision(
+    store: SQLiteStore, session: str, run: str, request: str, decision: Decision, by: str, digest: str | None
+) -> None:
+    """Refuse a decision that the session as it is refuses, or whose agent cannot be called.
 
-    Before anything is taken up: a slip of the keyboard must not set a session going.
+    Before anything is taken up: a slip of the keyboard must not set a session going, nor write a step. What is refused
+    now would be refused then, because taking a session up opens no question and appoints nobody.
     """
     kept = store.load(session)
     if kept is None:
         raise NotFound(f"session {session}", f"not known in {store.name}", "`lifecycle show` lists what there is")
-    asked = asked_by(kept, run)
-    if asked is None and store.run_ended(session, run) is None:
+    unfinished = next((one for one in kept.session.unfinished() if one.spec.id == run), None)
+    ended = store.run_ended(session, run)
+    if unfinished is None and ended is None:
         raise NotFound(f"run {run}", f"session {session} has none of that id", "`lifecycle show SESSION` lists them")
-    found = next((one for one in asked or () if one.id == request), None) or store.request_closed(session, run, request)
-    if found is None:
-        known = ", ".join(one.id for one in asked or () if one.state == "open") or "none"
-        raise NotFound(f"request {request}", f"run {run} asked no such question", f"its open ones are: {known}")
-    if decision.kind == "answer" and found.kind == "approval" and isinstance(decision.content, str):
+    batch = () if unfinished is None else unfinished.requests
+    closed = store.request_closed(session, run, request)
+    known = next((one for one in batch if one.id == request), closed)
+    if known is None:
+        there = ", ".join(one.id for one in batch if one.state == "open") or "none"
+        raise NotFound(f"request {request}", f"run {run} asked no such question", f"its open ones are: {there}")
+    if decision.kind == "answer" and known.kind == "approval" and isinstance(decision.content, str):
         raise Invalid(f"request {request}", "an approval is answered with arguments", "give them as --value JSON")
-    for one in kept.session.unfinished():
-        if one.spec.id == run:
-            load(one.spec.agent)
-
-
-def asked_by(kept: Kept, run: str) -> tuple[Request, ...] | None:
-    """Return the batch of an unfinished run; none if there is no such run."""
-    return next((one.requests for one in kept.session.unfinished() if one.spec.id == run), None)
+    given = decide_input(Limits(), run, request, known, decision, by, digest)
+    step = KERNEL.step(kept.session, found_in(given, ended, closed), kept.session.now)
+    if isinstance(step.reply, Rejection):
+        raise step.reply.exception()
+    if known.state == "open" and asked_in_place(kept.session, run):
+        remedy = "answer it there, or let `lifecycle run` with this session take up what is left"
+        raise Refused(f"request {request}", "it was asked in place and can be answered only where it runs", remedy)
+    if unfinished is not None:
+        load(unfinished.spec.agent)
 
 
 # -- show and history -------------------------------------------------------------------------------------------------
@@ -323,6 +358,7 @@ STATES = tuple(state.name for state in SESSION.states)
 @click.option("--after", help="Continue behind this session, or, for one session, behind this revision.")
 @store_option
 @json_option
+@debug_option
 def show(
     session: str | None, state: str | None, limit: int, after: str | None, store: str | None, as_json: bool
 ) -> int:
@@ -333,8 +369,7 @@ def show(
     if session is not None and after is not None and not (after.isascii() and after.isdigit()):
         raise Invalid(f"--after {after}", "for one session it is a revision", "use a whole number")
     checked("session id", session)
-    path = str(default_path() if store is None else store)
-    with closing(SQLiteStore(path, read_only=True)) as look:
+    with closing(readable(store)) as look:
         if session is None:
             reading.show_sessions(look, output, after, limit, state)
         else:
@@ -347,12 +382,12 @@ def show(
 @click.option("--after", type=click.IntRange(0), default=0, help="Only steps after this revision.")
 @store_option
 @json_option
+@debug_option
 def history(session: str, after: int, store: str | None, as_json: bool) -> int:
     """Show every step of a session: what arrived, and what came of it."""
     output = Output(as_json)
     checked("session id", session)
-    path = str(default_path() if store is None else store)
-    with closing(SQLiteStore(path, read_only=True)) as look:
+    with closing(readable(store)) as look:
         reading.history(look, output, session, after)
     return 0
 
@@ -384,7 +419,7 @@ def call(arguments: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         name = "lifecycle" if error.ctx is None else error.ctx.command_path
-        said = error.format_message().rstrip(".")
+        said = " ".join(error.format_message().split()).rstrip(".")
         output.say(f"{name}: {on_one_line(said)}; see `{name} --help`", "red")
         return BAD_INPUT
     except click.ClickException as error:

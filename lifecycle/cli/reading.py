@@ -7,7 +7,6 @@ file that another process writes to is read as it is at that moment, and nothing
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,53 +16,66 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lifecycle.cli.writing import Output, as_text, decide_line, has_colours, on_one_line
+from lifecycle import OpenRequest
+from lifecycle.cli.answering import answers, asked_in_place, tell_question
+from lifecycle.cli.carrying import WAITS
+from lifecycle.cli.writing import Output, as_text, end_in_words, has_colours, on_one_line
 from lifecycle.errors import NotFound
-from lifecycle.kernel.values import Ended
-from lifecycle.projection import RequestView, RunView, SessionView, project
-from lifecycle.runtime.border import LOCAL
+from lifecycle.kernel.values import Ended, Run, Session
+from lifecycle.projection import project
+from lifecycle.runtime.handle import open_requests
+from lifecycle.store.files import has_writer
 from lifecycle.store.port import Entry, Store
 
 WIDTH_WITHOUT_TERMINAL = 4_096
 """How wide a table may be where nobody sees its edge."""
 
-PAGE = 200
+END_CHARS_MAX = 80
+"""How much of the text of an end a list shows."""
+
+LOOK_BACK_REVISIONS = 64
+"""How far back the last ended runs are looked for at first."""
 
 
 # -- sessions ---------------------------------------------------------------------------------------------------------
 
 
 def show_sessions(store: Store, output: Output, after: str | None, limit: int, state: str | None) -> None:
-    """Write a page of sessions, in order of their ids."""
-    page = [project(session) for session in store.sessions(after, limit, state)]
+    """Write a page of sessions, in order of their ids, each with its head or the end of its last run."""
+    sessions, process = store.sessions(after, limit, state), has_writer(store.name)
+    lasts = [None if session.head is not None else latest(store, session, 1) for session in sessions]
     if output.as_json:
-        for view in page:
-            output.data(**as_record(view))
+        for session, last in zip(sessions, lasts, strict=True):
+            output.data(**session_record(store, session, process), last=end_record(last[0]) if last else None)
         return
-    if not page:
+    if not sessions:
         such = f" in state {state}" if state else ""
         output.say(f"store {store.name}: it has no session{such}{f' after {after}' if after else ''}")
         return
-    columns = ("session", "state", "run", "agent", "waits for", "changed")
-    write_table(output, columns, [row_of(view) for view in page])
-    if len(page) == limit:
-        output.say(f"there may be more: --after {on_one_line(page[-1].id)}")
+    columns = ("session", "state", "run", "agent", "question or end", "changed")
+    rows = [row_of(session, last[0] if last else None, process) for session, last in zip(sessions, lasts, strict=True)]
+    write_table(output, columns, rows)
+    if len(sessions) == limit:
+        output.say(f"there may be more: --after {on_one_line(sessions[-1].id)}")
 
 
-def row_of(view: SessionView) -> Sequence[str]:
+def row_of(session: Session, last: Ended | None, process: bool) -> Sequence[str]:
     """Return what a list shows of a session."""
-    head = view.runs[0] if view.active is not None else None
-    state = f"{view.state} ({view.cause})" if view.cause else view.state
-    asked = "" if head is None else "; ".join(text_of(request) for request in head.requests)
-    queued = f" (+{len(view.runs) - 1} queued)" if len(view.runs) > 1 else ""
-    return (
-        view.id,
-        state,
-        "" if head is None else head.id + queued,
-        "" if head is None else head.agent,
-        asked,
-        at(view.updated_at),
-    )
+    state, changed = state_of(session, process), at(session.now)
+    if session.head is None:
+        end = ("", "", "") if last is None else (last.spec.id, last.spec.agent, end_in_words(last, END_CHARS_MAX))
+        return session.id, state, *end, changed
+    asked = "; ".join(request.text for request in open_requests(session.head.spec.id, session.head.requests))
+    queued = f" (+{len(session.queue)} queued)" if session.queue else ""
+    return session.id, state, session.head.spec.id + queued, session.head.spec.agent, asked, changed
+
+
+def state_of(session: Session, process: bool) -> str:
+    """Return the state of a session, why it is stopped, and whether it needs a process and there is none."""
+    if session.cause is not None:
+        return f"{session.state} ({session.cause})"
+    needs_one = session.head is not None and (session.state != WAITS or session.execution is not None)
+    return f"{session.state} (no process)" if needs_one and not process else session.state
 
 
 def show_session(store: Store, output: Output, name: str, after: str | None, limit: int) -> None:
@@ -71,52 +83,65 @@ def show_session(store: Store, output: Output, name: str, after: str | None, lim
     kept = store.load(name)
     if kept is None:
         raise NotFound(f"session {name}", f"not known in {store.name}", "`lifecycle show` lists what there is")
-    view = project(kept.session)
-    ended = latest(store, name, limit) if after is None else list(store.ended(name, int(after), limit))
+    session, process = kept.session, has_writer(store.name)
+    view = project(session)
+    ended = latest(store, session, limit) if after is None else store.ended(name, int(after), limit)
     if output.as_json:
-        output.data(**as_record(view), ended=[ended_record(one) for one in ended])
+        output.data(**session_record(store, session, process), ended=[ended_record(one) for one in ended])
         return
-    cause = f" ({view.cause})" if view.cause else ""
-    output.text(f"session {on_one_line(view.id)}: {view.state}{cause}, changed {at(view.updated_at)}")
-    if view.closing is not None:
+    output.text(f"session {on_one_line(view.id)}: {state_of(session, process)}, changed {at(view.updated_at)}")
+    if view.closing is not None and process:
         output.text(f"the code of run {on_one_line(view.closing)} has outlived it and has not returned")
     rows = [(one.spec.id, one.state, one.cause, one.spec.agent, at(one.ended_at), one.text) for one in ended]
     rows += [(one.id, one.state, "queued" if one.queued else "", one.agent, "", "") for one in view.runs]
     if rows:
         write_table(output, ("run", "state", "cause", "agent", "ended", "text"), rows)
-    for run in view.runs:
-        for request in run.requests:
-            tell_request(output, store, view, run, request)
+    for run in session.unfinished():
+        for request, commands in questions_of(store, session, run):
+            tell_question(output, request, commands)
+            if asked_in_place(session, run.spec.id):
+                where = "where it runs" if process else "by nobody any more: its process is gone"
+                output.say(f"request {on_one_line(request.id)}: it was asked in place and can be answered {where}")
 
 
-def tell_request(output: Output, store: Store, view: SessionView, run: RunView, request: RequestView) -> None:
-    """Write an open request and the command that answers it."""
-    owner = () if run.owner == LOCAL else ("--by", run.owner)
-    options = ("--store", store.name, *owner, "--digest", request.digest)
-    decision, *text = {"choice": ("answer", "--text", "your answer"), "text": ("answer", "--text", "your answer")}.get(
-        request.kind, ("approve",)
-    )
-    output.text(f"? {text_of(request)}")
-    output.text(f"  {decide_line(view.id, run.id, request.id, decision, *options, *text)}")
+def questions_of(store: Store, session: Session, run: Run) -> list[tuple[OpenRequest, list[str]]]:
+    """Return the open questions of a run with the commands that answer them: none for one that is asked in place."""
+    in_place, name, owner = asked_in_place(session, run.spec.id), store.name, run.spec.owner
+    asked = open_requests(run.spec.id, run.requests)
+    return [(request, [] if in_place else answers(session.id, request, name, owner)) for request in asked]
 
 
-def latest(store: Store, session: str, limit: int) -> list[Ended]:
-    """Return the ended runs of a session that were admitted last."""
-    found: deque[Ended] = deque(maxlen=limit)
-    after = 0
-    while page := store.ended(session, after, PAGE):
-        found.extend(page)
-        after = page[-1].spec.admitted
-    return list(found)
+def latest(store: Store, session: Session, limit: int) -> Sequence[Ended]:
+    """Return the ended runs of a session that were admitted last.
+
+    Runs are found by the revision that admitted them, one each: looking back, ever further, finds the last ones.
+    """
+    back = max(limit, LOOK_BACK_REVISIONS)
+    while True:
+        after = max(0, session.revision - back)
+        found = store.ended(session.id, after, back)
+        if len(found) >= limit or not after:
+            return found[-limit:]
+        back *= 4
 
 
-def as_record(view: SessionView) -> dict[str, Any]:
-    """Return a view as JSON; what was asked is opened."""
-    record = fields_of(view)
-    for run in record["runs"]:
-        for request in run["requests"]:
-            request["body"] = json.loads(request["body"])
+def session_record(store: Store, session: Session, process: bool) -> dict[str, Any]:
+    """Return a session as JSON: what was asked is opened, with the commands that answer it.
+
+    ``process`` says whether a process writes to the file now.
+    """
+    record = fields_of(project(session)) | {"process": process}
+    for run, fields in zip(session.unfinished(), record["runs"], strict=True):
+        fields["in_place"] = asked_in_place(session, run.spec.id)
+        for (request, commands), told in zip(questions_of(store, session, run), fields["requests"], strict=True):
+            told |= {"body": request.body, "decide": commands}
     return record
+
+
+def end_record(ended: Ended) -> dict[str, Any]:
+    """Return how a run ended as JSON, without what may be large."""
+    names = ("state", "cause", "who", "text", "ended_at")
+    return {"run": ended.spec.id, "agent": ended.spec.agent, **{name: getattr(ended, name) for name in names}}
 
 
 def ended_record(ended: Ended) -> dict[str, Any]:
@@ -130,11 +155,6 @@ def ended_record(ended: Ended) -> dict[str, Any]:
 def fields_of(record: Any) -> dict[str, Any]:
     """Return a record as a dict, all the way down."""
     return attrs.asdict(record)
-
-
-def text_of(request: RequestView) -> str:
-    """Return the text of a question."""
-    return str(json.loads(request.body).get("text", ""))
 
 
 # -- the journal ------------------------------------------------------------------------------------------------------
@@ -186,8 +206,8 @@ def entry_lines(entry: Entry) -> Iterable[str]:
 
 
 def at(now: int) -> str:
-    """Return engine time as people read it, in their own zone."""
-    return datetime.fromtimestamp(now / 1_000_000).isoformat(" ", "seconds")
+    """Return engine time as people read it, in their own zone, which is said."""
+    return datetime.fromtimestamp(now / 1_000_000).astimezone().isoformat(" ", "seconds")
 
 
 def write_table(output: Output, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

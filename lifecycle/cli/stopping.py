@@ -48,18 +48,19 @@ class Stopping:
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self.how is not None:
             os._exit(LEFT_AT_ONCE)
-        self._ask(ABORT)
-        os.write(2, b"\nstopping; Ctrl-C again leaves at once\n")
+        self._ask(ABORT, b"\nstopping; Ctrl-C again leaves at once\n")
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
         if self.how is None:
-            self._ask(LEAVE)
+            self._ask(LEAVE, b"\nshutting down; SIGTERM again leaves at once\n")
         elif number == signal.SIGTERM:  # a second request; a terminal that goes away may send two kinds at once
             os._exit(LEFT_AT_ONCE)
 
-    def _ask(self, how: str) -> None:
+    def _ask(self, how: str, message: bytes) -> None:
         self.how = how
         self._loop.call_soon_threadsafe(self.asked.set)
+        with contextlib.suppress(OSError):  # the terminal may have gone
+            os.write(2, message)
 
 
 def in_loop(work: Callable[[Stopping], Coroutine[Any, Any, int]]) -> int:

@@ -15,6 +15,9 @@ from typing import Any, TextIO
 
 import click
 
+from lifecycle import RunEnd
+from lifecycle.kernel.values import Ended
+
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls, what turns the direction of writing, and what is no character: a terminal never gets one."""
 
@@ -58,6 +61,21 @@ def compact(value: object) -> str:
 def indented(value: object) -> str:
     """Return JSON for people."""
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+DECIDED_BY_SOMEBODY = ("aborted", "rejected", "closed")
+"""The causes that stand for what somebody wanted."""
+
+
+def end_in_words(end: RunEnd | Ended, text_chars_max: int) -> str:
+    """Say on one line how a run ended, with at most so much of its text.
+
+    >>> end_in_words(RunEnd("r-1", "interrupted", "aborted", "ada", "Ctrl-C", None), 80)
+    'interrupted (aborted by ada: Ctrl-C)'
+    """
+    who = f" by {end.who}" if end.cause in DECIDED_BY_SOMEBODY and end.who else ""
+    text = end.text if len(end.text) <= text_chars_max else f"{end.text[: text_chars_max - 1]}…"
+    return on_one_line(f"{end.state} ({end.cause}{who}{': ' if text else ''}{text})")
 
 
 def has_colours(stream: TextIO) -> bool:

@@ -215,11 +215,19 @@ def closed_controller(work: Work, before: Execution | None, after: Execution) ->
 
 
 def orphan(work: Work) -> None:
-    """The orphan timer: while the session is not stopped and nobody is attached."""
-    session = work.session
+    """The orphan timer: while the session is not stopped and nobody is attached.
+
+    One that is held says that nobody was attached; who is attached is asked only where that may have changed.
+    """
+    session, before = work.session, work.before
     grace = session.policy.orphan_grace_seconds
     held_now = session.orphan
-    if session.attachments or grace is None or grace <= 0 or session.state not in work.tables.orphan_states:
+    released = before is not None and session.attachments is before.attachments and held_now is not None
+    if grace is None or grace <= 0 or session.state not in work.tables.orphan_states:
+        wanted = False
+    else:
+        wanted = released or not session.attachments
+    if not wanted:
         if held_now is not None:
             give_back_timer(work, held_now)
             session.orphan = None
@@ -280,7 +288,9 @@ def is_orphan_in_question(work: Work) -> bool:
     before, session = work.before, work.session
     if before is None or work.again or session.attachments is not before.attachments:
         return True
-    armed, holding = session.orphan, work.tables.orphan_states
-    if armed is not None and armed.due is None and session.state != "waiting_for_human":
-        return True
-    return session.state is not before.state and (session.state in holding) is not (before.state in holding)
+    if session.state is before.state:
+        return False
+    if before.state == "waiting_for_human" and session.orphan is not None and session.orphan.due is None:
+        return session.state != "waiting_for_human"
+    holding = work.tables.orphan_states
+    return (session.state in holding) is not (before.state in holding)

@@ -69,7 +69,8 @@ def final_absorbs(before: Session | None, after: Session, step: Step) -> bool:
         return before is None or before.incarnation == after.incarnation
     if before.incarnation != after.incarnation:
         return before.incarnation + 1 == after.incarnation and step.reply.__class__ is Admitted
-    released = after.attachments is before.attachments or len(after.attachments) <= len(before.attachments)
+    same = after.attachments is before.attachments or not after.attachments
+    released = same or len(after.attachments) <= len(before.attachments)
     return after.state == "stopped" and after.cause == before.cause and released
 
 

@@ -117,7 +117,9 @@ def is_unfit(letter: str) -> bool:
 
 def check_session_id(name: str, chars_max: int) -> None:
     """Refuse a session id that has control characters or line breaks; spaces, quotes, emoji, any script are fine."""
-    if not isinstance(name, str) or not name or any(is_unfit(letter) for letter in name):
+    if not isinstance(name, str):
+        raise Invalid(f"session id {name!r}", f"it is {type(name).__name__}, no text", "use text on one line")
+    if not name or any(is_unfit(letter) for letter in name):
         raise Invalid(f"session id {name!r}", "empty, or with control characters", "use text on one line")
     if len(name) > chars_max:
         fact = f"{len(name)} characters are over name_chars_max ({chars_max})"

@@ -90,7 +90,9 @@ class Grant:
         Raise Invalid for what is no JSON and Busy beyond ``frame_bytes_max``. Costs no commit and never waits.
         """
         bound = self.tracker.limits.frame_bytes_max
-        return self.tracker.emitted(self, text_of(f"frame of run {self.id}", data, "frame_bytes_max", bound))
+        return self.tracker.emitted(
+            self, text_of(f"frame of run {self.id}", data, "frame_bytes_max", bound, sort_keys=False)
+        )
 
     async def ask(self, question: Ask) -> HumanAnswer:
         """Ask a human and wait in place. Cancelling takes the question back; raise RunAborted once the run is over.
@@ -168,7 +170,7 @@ class Grant:
         if result is None:
             return None
         bound = self.tracker.limits.result_bytes_max
-        return text_of(f"result of run {self.id}", result, "result_bytes_max", bound)
+        return text_of(f"result of run {self.id}", result, "result_bytes_max", bound, sort_keys=False)
 
     # -- for the tracker ----------------------------------------------------------------------------------------------
 
@@ -237,7 +239,7 @@ class ThreadGrant:
     def emit(self, data: Any) -> bool:
         """Append a frame; false once the run is over. Raise Invalid or Busy as on the event loop."""
         bound = self._grant.tracker.limits.frame_bytes_max
-        text = text_of(f"frame of run {self.id}", data, "frame_bytes_max", bound)
+        text = text_of(f"frame of run {self.id}", data, "frame_bytes_max", bound, sort_keys=False)
         try:
             self._loop.call_soon_threadsafe(self._grant.tracker.emitted, self._grant, text)
         except RuntimeError:  # the loop is gone, and with it whoever could have read the frame

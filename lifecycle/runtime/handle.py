@@ -17,14 +17,18 @@ from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Request, us
-from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_names, fitted
+from lifecycle.machines import RUN
+from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_choice, check_names, fitted
 from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
 from lifecycle.runtime.payload import digest_of, text_of, value_of
 from lifecycle.runtime.questions import Decision, OpenRequest
-from lifecycle.runtime.segments import Frame, Gap, SegmentEnd
+from lifecycle.runtime.segments import Frame, Gap, Limits, SegmentEnd
 
 T = TypeVar("T")
+
+STATES = tuple(state.name for state in RUN.states)
+"""What a run can be waited for to be in."""
 
 
 @attrs.frozen
@@ -119,23 +123,10 @@ class RunHandle:
         The same decision by the same principal may be sent any number of times; a different one is a Conflict.
         ``decision_id`` names it; none: named after its content.
         """
-        if not isinstance(decision, Decision):
-            remedy = "use approve(), reject(), reject_and_continue() or answer(value)"
-            raise Invalid(f"decision on {request}", f"{decision!r} is none", remedy)
-        bound = self.tracker.limits.name_chars_max
-        check_names(bound, request=request, by=by, digest=digest, decision_id=decision_id)
-        content = None
-        if decision.content is not None:
-            bound = self.tracker.limits.request_bytes_max
-            content = text_of(f"decision on {request}", decision.content, "request_bytes_max", bound)
-        if decision.kind == "answer" and decision.content in (None, "", [], {}):
-            raise Invalid(f"request {request}", "the answer is empty", "say something, or reject it")
+        limits = self.tracker.limits
+        check_names(limits.name_chars_max, request=request)
         known = self._request(request)
-        if known is not None and decision.kind == "answer":
-            check_answer(known, decision.content)
-        seen = digest if digest is not None else "" if known is None else known.digest
-        name = decision_id or f"d-{digest_of(self.id, request, decision.kind, content, by)[:16]}"
-        given = Decide(self.id, request, name, decision.kind, by, seen, content)
+        given = decide_input(limits, self.id, request, known, decision, by, digest, decision_id)
         reply: Reply = await self.tracker.posted(self.session, given)
         return reply
 
@@ -168,8 +159,12 @@ class RunHandle:
             self.tracker.forget_end_future(self.session, self.id, future)
 
     async def wait_for(self, *states: str, timeout_seconds: float | None = None) -> str:
-        """Wait until the run is in one of these states, or has ended; return the state it is in."""
+        """Wait until the run is in one of these states, or has ended; return the state it is in.
 
+        Raise Invalid for what is no state of a run, and TimeoutError when it takes longer.
+        """
+        for state in states:
+            check_choice("state of a run", state, STATES)
         if timeout_seconds is None:
             return await self._reached(states)
         task = asyncio.ensure_future(self._reached(states))
@@ -240,6 +235,37 @@ async def within(tracker: Host, future: asyncio.Future[T], timeout_seconds: floa
 def end_of(record: Ended) -> RunEnd:
     """Make what callers get of the record of an ended run."""
     return RunEnd(record.spec.id, record.state, record.cause, record.who, record.text, value_of(record.result))
+
+
+def decide_input(
+    limits: Limits,
+    run: str,
+    request: str,
+    known: Request | None,
+    decision: Decision,
+    by: str,
+    digest: str | None = None,
+    decision_id: str | None = None,
+) -> Decide:
+    """Make of a decision on a request what is asked of the kernel; ``known`` none: no such request is known.
+
+    Raise Invalid for what is no decision, or no answer to that request, and Busy beyond a limit.
+    """
+    if not isinstance(decision, Decision):
+        remedy = "use approve(), reject(), reject_and_continue() or answer(value)"
+        raise Invalid(f"decision on {request}", f"{decision!r} is none", remedy)
+    check_names(limits.name_chars_max, by=by, digest=digest, decision_id=decision_id)
+    content = None
+    if decision.content is not None:
+        bound = limits.request_bytes_max
+        content = text_of(f"decision on {request}", decision.content, "request_bytes_max", bound)
+    if decision.kind == "answer" and decision.content in (None, "", [], {}):
+        raise Invalid(f"request {request}", "the answer is empty", "say something, or reject it")
+    if known is not None and decision.kind == "answer":
+        check_answer(known, decision.content)
+    seen = digest if digest is not None else "" if known is None else known.digest
+    name = decision_id or f"d-{digest_of(run, request, decision.kind, content, by)[:16]}"
+    return Decide(run, request, name, decision.kind, by, seen, content)
 
 
 def open_requests(run: str, requests: tuple[Request, ...]) -> tuple[OpenRequest, ...]:

@@ -13,17 +13,24 @@ from typing import Any
 from lifecycle.errors import Busy, Invalid
 
 encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+encode_in_order = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 encode_ascii = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
-def text_of(subject: str, value: object, limit: str, bound: int) -> str:
-    """Return the JSON text of a value: sorted keys, no spaces, no NaN; ``limit`` names the bound in bytes.
+def text_of(subject: str, value: object, limit: str, bound: int, sort_keys: bool = True) -> str:
+    """Return the JSON text of a value: no spaces, no NaN; ``limit`` names the bound in bytes.
+
+    Keys are sorted, so that the same content has the same digest; where no digest is taken they may keep their order.
 
     >>> text_of("frame", {"b": 1, "a": [True, None]}, "frame_bytes_max", 100)
     '{"a":[true,null],"b":1}'
+    >>> text_of("frame", {"b": 1, "a": [True, None]}, "frame_bytes_max", 100, sort_keys=False)
+    '{"b":1,"a":[true,null]}'
     """
     try:
-        text = encode(value)
+        text = encode(value)  # sorted in any case: keys of several types cannot be, and two of them could be one text
+        if not sort_keys and "{" in text:
+            text = encode_in_order(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as fault:
         raise Invalid(subject, f"cannot be written as JSON ({fault})", "use dicts, lists, texts, numbers") from None

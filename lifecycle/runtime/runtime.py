@@ -106,6 +106,11 @@ class Runtime(Tracker):
                 break
             await asyncio.sleep(0)
 
+    @property
+    def is_calling(self) -> bool:
+        """Say whether code of an agent is at work, or has outlived its run."""
+        return bool(self._tasks)
+
     def register(self, agent: Agent, name: str | None = None) -> str:
         """Remember an agent under a name (none: ``module:qualified name``); begin what waits for it."""
         known = name or name_of_agent(agent)
@@ -327,7 +332,10 @@ def raised(grant: Grant, error: BaseException | None) -> ExecutionSettled:
         said = str(error)
     except Exception as fault:  # an exception that cannot say what it is
         said = f"its text cannot be made ({type(fault).__name__})"
-    text = fitted(f"{type(error).__name__}: {said}" if said else type(error).__name__)
+    if isinstance(error, LifecycleError):
+        text = fitted(said)
+    else:
+        text = fitted(f"{type(error).__name__}: {said}" if said else type(error).__name__)
     return ExecutionSettled(grant.execution, grant.token, Failure(text))
 
 

@@ -12,6 +12,7 @@ import fcntl
 import os
 import sqlite3
 import sys
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,10 +26,14 @@ OPENING_SECONDS_MAX = 5.0
 
 FAULTS = {
     sqlite3.SQLITE_FULL: ("has no room left", "make room, then try again"),
-    sqlite3.SQLITE_READONLY: ("cannot be written to", "make it writable, or open it with read_only=True"),
+    sqlite3.SQLITE_IOERR_SHMSIZE: ("has no room left", "make room, then try again"),
+    sqlite3.SQLITE_READONLY: ("cannot be written to", "make it writable, or only read it"),
     sqlite3.SQLITE_BUSY: ("is locked by another program", "let that program finish, then try again"),
     sqlite3.SQLITE_LOCKED: ("is locked by another program", "let that program finish, then try again"),
-    sqlite3.SQLITE_CORRUPT: ("is damaged", "restore the file from a copy"),
+    sqlite3.SQLITE_CORRUPT: (
+        "is damaged",
+        "restore the file from a copy, without the -wal and -shm of the damaged one",
+    ),
     sqlite3.SQLITE_NOTADB: ("is no store, but some other file", "choose another path"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_PERM: ("cannot be opened", "check the rights to the file and its folder"),
@@ -36,7 +41,7 @@ FAULTS = {
     sqlite3.SQLITE_TOOBIG: ("cannot hold a record that large", "keep bodies below SQLite's limit"),
     sqlite3.SQLITE_NOMEM: ("ran out of memory", "make memory available, then try again"),
 }
-"""What SQLite's primary error codes mean to a person, and what to do."""
+"""What SQLite's error codes, a whole one or its primary part, mean to a person, and what to do."""
 
 
 def refuse(path: Path | str, fact: str, remedy: str) -> StoreError:
@@ -46,10 +51,10 @@ def refuse(path: Path | str, fact: str, remedy: str) -> StoreError:
 
 def refuse_sqlite(path: Path | str, fault: sqlite3.Error) -> StoreError:
     """Say in words what SQLite says in codes."""
-    code = getattr(fault, "sqlite_errorcode", None)
-    primary = (code or 0) & 0xFF
-    fact, remedy = FAULTS.get(primary, (f"fails ({fault})", "report it with the file"))
-    locked = primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    code = getattr(fault, "sqlite_errorcode", None) or 0
+    unknown = f"fails ({fault})", "report it with the file"
+    fact, remedy = FAULTS.get(code) or FAULTS.get(code & 0xFF, unknown)
+    locked = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return StoreError(f"store {path}", fact, remedy, path=str(path), locked=locked)
 
 
@@ -92,7 +97,7 @@ def resolved(path: str | os.PathLike[str] | None, read_only: bool) -> Path:
     if not text or "\0" in text:
         raise refuse(repr(text), "is no path", "name a file")
     if text == ":memory:":
-        raise refuse(text, "is no file", "use MemoryStore to keep nothing")
+        raise refuse(text, "is no file", "name one, or in Python use MemoryStore")
     chosen = Path(text)
     with in_words(chosen):
         chosen = chosen.resolve()
@@ -253,6 +258,22 @@ def reader(path: Path, query: str) -> sqlite3.Connection:
 # -- one writer -------------------------------------------------------------------------------------------------------
 
 
+LOOKS_MAX, LOOK_SECONDS = 3, 0.005
+"""How often a writer tries again, and how long it waits for somebody who only looks."""
+
+
+def has_writer(path: Path | str) -> bool:
+    """Say whether a process has the right to write to a store now; if that cannot be found out, one may have it."""
+    try:
+        with beside(Path(path), "-lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 class WriterLock:
     """Hold the right to write to a store; the operating system takes it back when the process dies.
 
@@ -265,7 +286,7 @@ class WriterLock:
     def __init__(self, path: Path) -> None:
         self._file = beside(path, "-lock").open("a+b", buffering=0)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
             self._file.truncate(0)
             self._file.write(b"%d" % os.getpid())
         except BlockingIOError:
@@ -273,11 +294,20 @@ class WriterLock:
             holder = self._file.read(20).decode(errors="replace")
             self._file.close()
             who = "another store of this process" if holder == str(os.getpid()) else f"process {holder or '?'}"
-            raise refuse(path, f"{who} writes to it", "let it do the work, or open with read_only=True") from None
+            raise refuse(path, f"{who} writes to it", "let it do the work; meanwhile the file can be read") from None
         except BaseException:
             self._file.close()
             raise
         self.held.add(self)
+
+    def _take(self) -> None:
+        """Take the lock, or raise BlockingIOError; whoever only looks whether it is taken gets time to have looked."""
+        for _ in range(LOOKS_MAX):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(LOOK_SECONDS)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
         """Let another one write."""

@@ -51,6 +51,12 @@ async def first_waits_then_counts(run: Any) -> int:
     return int(run.attempt)
 
 
+async def orders_its_keys(run: Any) -> Any:
+    """Emit and return dicts whose keys are in no alphabet's order."""
+    run.emit({"z": 1, "a": 2})
+    return {"y": 1, "b": 2}
+
+
 async def prints(run: Any) -> str:
     """Print, as agents do."""
     print("printed by the agent")
@@ -61,6 +67,13 @@ async def rude(run: Any) -> str:
     """Emit and return what would move a terminal's cursor, or turn the direction of its text."""
     run.emit("red \x1b[31m bell \x07 turned \u202e end")
     raise ValueError("\x1b[2Jgone\nsecond line")
+
+
+async def checkpoints_often(run: Any) -> str:
+    """Keep many checkpoints."""
+    for number in range(300):
+        await run.checkpoint(number)
+    return "done"
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------
@@ -94,6 +107,11 @@ async def parks_with_two(run: Any) -> Any:
     if run.answers:
         return {name: told(answer) for name, answer in run.answers.items()}
     return Park(None, (Choice("Which?", options=("a b", "c'd"), id="which one"), FreeText("Name?", id="-name")))
+
+
+async def parks_to_sign_in(run: Any) -> Any:
+    """Ask for a sign-in and leave nothing in memory."""
+    return None if run.answers else Park(None, SignIn("Please sign in", url="https://example.org/in", id="in"))
 
 
 async def parks_twice(run: Any) -> Any:
@@ -146,6 +164,16 @@ async def keeps_much(run: Any) -> str:
     """Keep a checkpoint that needs room."""
     await run.checkpoint("x" * 900_000)
     return "kept"
+
+
+async def returns_much(run: Any) -> str:
+    """Return a result that needs room."""
+    return "x" * 900_000
+
+
+async def parks_without_a_question(run: Any) -> Any:
+    """Park and ask nothing."""
+    return Park(None, ())
 
 
 def blocks_for_ever(run: Any) -> None:

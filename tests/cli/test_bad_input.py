@@ -80,8 +80,8 @@ def test_a_file_that_cannot_be_imported_is_refused(store: str, tmp_path: Path, s
 @pytest.mark.parametrize(
     ("name", "fact"),
     [
-        ("raises", "error (failed), ValueError: it went wrong; LIFECYCLE_DEBUG=1 shows where"),
-        ("exits", "error (failed), SystemExit: 5; LIFECYCLE_DEBUG=1 shows where"),
+        ("raises", "error (failed: ValueError: it went wrong); LIFECYCLE_DEBUG=1 shows where"),
+        ("exits", "error (failed: SystemExit: 5); LIFECYCLE_DEBUG=1 shows where"),
         ("returns_nonsense", "cannot be written as JSON (Object of type object is not JSON serializable)"),
         ("emits_nonsense", "cannot be written as JSON (Object of type object is not JSON serializable)"),
     ],
@@ -102,6 +102,18 @@ def test_a_traceback_comes_when_it_is_wanted(store: str) -> None:
     assert "Traceback" not in said(*words).err
     assert "in raises" in said(*words, env={"LIFECYCLE_DEBUG": "1"}).err
     assert "in raises" in said("--debug", *words).err
+    assert "in raises" in said(*words, "--debug").err
+
+
+def test_a_traceback_is_promised_only_where_there_is_one(store: str) -> None:
+    """Where nothing was raised in this process, or the traceback stands there, no word of how to see it."""
+    hint, options = "LIFECYCLE_DEBUG=1 shows where", ("--session", "s", "--store", store)
+    assert hint in said("run", agent("raises"), "--key", "k", *options).err
+    assert hint not in said("run", agent("raises"), "--key", "k", *options).err
+    assert hint not in said("run", agent("raises"), "--debug", *options).err
+    parked = said("run", agent("parks_without_a_question"), *options).err
+    assert "error (failed: " in parked
+    assert hint not in parked
 
 
 # -- names, inputs, options -------------------------------------------------------------------------------------------
@@ -220,10 +232,11 @@ def test_a_missing_store_is_named(store: str) -> None:
 
 
 def test_a_missing_default_store_is_named(tmp_path: Path) -> None:
-    """The same holds for the default file; not even its folder is made."""
-    ran = said("show", env={"XDG_DATA_HOME": str(tmp_path / "data"), "HOME": str(tmp_path)})
-    assert 2 == ran.code
-    assert "does not exist" in one_sentence(ran)
+    """The default file need not be made by anybody: what only reads it says so, and makes not even its folder."""
+    for words in (("show",), ("history", "s"), ("decide", "s", "r", "q", "approve")):
+        ran = said(*words, env={"XDG_DATA_HOME": str(tmp_path / "data"), "HOME": str(tmp_path)})
+        assert 2 == ran.code
+        assert "nothing was run yet; the first run makes it" in one_sentence(ran)
     assert [] == list(tmp_path.iterdir())
 
 
@@ -251,6 +264,16 @@ def test_a_full_disk_is_one_sentence(store: str) -> None:
     assert 2 == ran.code
     assert one_sentence(ran).startswith(f"store {store}: ")
     assert not Path(store).exists()
+
+
+@pytest.mark.unmeasured
+def test_a_full_disk_is_no_failed_one(store: str) -> None:
+    """Where there is no room for what SQLite keeps beside a store, want of room is what is said."""
+    said("run", agent("hello"), "--session", "s", "--store", store)
+    for words in (("show",), ("run", agent("hello"), "--session", "s")):
+        ran = said(*words, "--store", store, preexec_fn=lambda: limited(1_000))
+        assert 2 == ran.code
+        assert "has no room left; make room, then try again" in one_sentence(ran)
 
 
 @pytest.mark.unmeasured
@@ -282,12 +305,25 @@ def test_a_disk_that_is_full_during_a_run_is_said_and_can_be_left(store: str) ->
     assert "interrupted (crashed)" in ran.err
 
 
+def test_a_result_that_waits_for_the_store_is_not_taken_for_code_at_work(store: str) -> None:
+    """The code has returned, and only the store is waited for: that is what is said."""
+    said("run", agent("hello"), "--session", "s", "--store", store)
+    words = ("run", agent("returns_much"), "--session", "t", "--store", store)
+    with piped(*words, preexec_fn=lambda: limited(500_000)) as running:
+        running.until(f"session t: ExecutionSettled waits for the store (store {store}: ")
+        running.interrupt()
+        assert "its code has not returned" not in running.until("what became of the run is not kept yet")
+        running.interrupt()
+        assert 130 == running.end()
+
+
 def test_a_store_has_one_writer(store: str) -> None:
     """While one command writes, another run is one sentence that names the process; show and history read on."""
     with piped("run", agent("works_for_ever"), "--session", "s", "--store", store) as running:
         running.until("working")
         ran = said("run", agent("hello"), "--session", "t", "--store", store)
         assert 2 == ran.code
-        assert f"process {running.process.pid} writes to it" in one_sentence(ran)
+        writes = f"process {running.process.pid} writes to it; let it do the work; meanwhile the file can be read"
+        assert writes in one_sentence(ran)
         assert "running" == said("show", "--json", "--store", store).records[0]["state"]
         assert 2 == len(said("history", "s", "--json", "--store", store).records)

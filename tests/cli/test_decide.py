@@ -53,7 +53,9 @@ def test_deciding_twice_decides_once(waiting: Waiting) -> None:
     """The same command again tells the same end; another decision is refused and changes nothing."""
     first = waiting.decide("go", "approve")
     assert (first.code, first.out) == (waiting.decide("go", "approve").code, waiting.decide("go", "approve").out)
+    before = waiting.steps()
     other = waiting.decide("go", "reject")
+    assert before == waiting.steps()
     assert 2 == other.code
     assert "was decided by 'local'" in other.err
 
@@ -114,16 +116,26 @@ def test_a_run_that_asks_again_is_left_waiting_again(store: str) -> None:
         (("go", "answer", "--text", "a", "--value", "1"), "--text and --value: both say what the answer is"),
         (("go", "approve", "--text", "a"), "--text: approve takes none"),
         (("go", "reject", "--value", "1"), "--value: reject takes none"),
+        (("go", "approve", "--by", "x" * 300), "by: 300 characters are over name_chars_max (256)"),
         (("go", "shrug"), "lifecycle decide: Invalid value for"),
     ],
 )
 def test_a_slip_decides_nothing(waiting: Waiting, words: tuple[str, ...], sentence: str) -> None:
-    """What is wrong with a decision is one sentence, exits with 2, and leaves the question open."""
+    """What is wrong with a decision is one sentence, exits with 2, writes no step and leaves the question open."""
+    before = waiting.steps()
     ran = waiting.decide(*words)
     assert (2, "") == (ran.code, ran.out)
     assert 1 == len(ran.err.splitlines())
     assert ran.err.startswith(sentence.format(run=waiting.run))
+    assert before == waiting.steps()
     assert 0 == waiting.decide("go", "approve").code
+
+
+def test_a_missing_decision_names_those_there_are(waiting: Waiting) -> None:
+    """What the parser says on several lines is said on one."""
+    ran = said("decide", "my session", waiting.run, "go", "--store", waiting.store)
+    assert (2, 1) == (ran.code, len(ran.err.splitlines()))
+    assert "Choose from: approve, reject, reject-and-continue, answer; see" in ran.err
 
 
 def test_an_unknown_name_changes_nothing(waiting: Waiting) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.driving import agent, said
+from tests.cli.driving import AGENTS, agent, at_a_terminal, said
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +19,42 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_show_lists_the_sessions(store: str) -> None:
-    """Each session has its line: its state, what is active and what it waits for."""
+    """Each session has its line: its state, what is active and asks, or how the last run ended."""
     heading, *rows = said("show", "--store", store).out.splitlines()
-    assert ["session", "state", "run", "agent", "waits", "for", "changed"] == heading.split()
+    assert ["session", "state", "run", "agent", "question", "or", "end", "changed"] == heading.split()
     assert [("a", "ready"), ("b", "waiting_for_human"), ("c", "error")] == [tuple(row.split()[:2]) for row in rows]
     assert "Go on?" in rows[1]
+    assert "  ready (completed)  " in rows[0]
+    assert f"  {agent('hello')} " in rows[0]
+    assert "  error (failed: ValueError: it went wrong)  " in rows[2]
+    lasts = [record["last"] for record in said("show", "--json", "--store", store).records]
+    assert ["completed", None, "failed"] == [last and last["cause"] for last in lasts]
+
+
+def test_show_tells_the_end_of_a_session_at_rest(tmp_path: Path) -> None:
+    """A run that was stopped leaves its session ready: the list still says that it was stopped, and why."""
+    path = str(tmp_path / "runs.db")
+    said("run", agent("works_for_ever"), "--deadline", "0.1", "--session", "s", "--store", path)
+    (row,) = said("show", "--store", path).out.splitlines()[1:]
+    assert ["s", "ready"] == row.split()[:2]
+    assert "works_for_ever  stopped (deadline)  " in row
+
+
+def test_show_finds_an_end_behind_many_steps(tmp_path: Path) -> None:
+    """The last ended runs are found however many steps came since they were admitted."""
+    path = str(tmp_path / "runs.db")
+    given = ("--json", "--session", "s", "--store", path)
+    said("run", agent("hello"), "first", *given)
+    said("run", agent("checkpoints_often"), *given)
+    (shown,) = said("show", "s", "--limit", "2", "--json", "--store", path).records
+    assert [f"{AGENTS}:hello", f"{AGENTS}:checkpoints_often"] == [one["spec"]["agent"] for one in shown["ended"]]
+    assert shown["revision"] > 300
+
+
+def test_times_say_their_zone(store: str) -> None:
+    """Whoever reads a time knows of which zone it is."""
+    lines = said("history", "a", "--store", store, env={"TZ": "Asia/Tokyo"}).out.splitlines()
+    assert "+09:00  StartRun" in lines[0]
 
 
 def test_show_pages(store: str) -> None:
@@ -45,13 +76,51 @@ def test_show_chooses_by_state(store: str) -> None:
     assert "it has no session in state running" in none.err
 
 
-def test_show_tells_what_a_session_asks(store: str) -> None:
-    """One session is shown with its runs and its open questions, each with the command that answers it."""
-    shown = said("show", "b", "--store", store)
-    assert "? Go on?" in shown.out
-    assert "go approve" in shown.out
-    (record,) = said("show", "b", "--json", "--store", store).records
-    assert {"text": "Go on?", "args": {"n": 1}} == record["runs"][0]["requests"][0]["body"]
+def test_show_tells_what_run_told_of_a_question(tmp_path: Path) -> None:
+    """One session is shown with the very block that run printed: question, arguments, every command that answers."""
+    path = str(tmp_path / "runs.db")
+    for name in ("parks", "parks_with_two", "parks_to_sign_in"):
+        ran = said("run", agent(name), "--session", name, "--store", path)
+        asked = ran.out[ran.out.index("? ") :]
+        shown = said("show", name, "--store", path)
+        assert shown.out.endswith(asked)
+    assert '"n": 1' in said("show", "parks", "--store", path).out
+    assert "https://example.org/in" in said("show", "parks_to_sign_in", "--store", path).out
+    (record,) = said("show", "parks", "--json", "--store", path).records
+    (request,) = record["runs"][0]["requests"]
+    assert {"text": "Go on?", "args": {"n": 1}} == request["body"]
+    assert ["approve", "reject-and-continue", "reject"] == [line.split()[-1] for line in request["decide"]]
+
+
+@pytest.mark.parametrize("name", ["works_for_ever", "asks_in_place"])
+def test_show_says_that_no_process_is_left(tmp_path: Path, name: str) -> None:
+    """What only a process can carry on is told from what waits in the file; a question in place has no command."""
+    path = str(tmp_path / "runs.db")
+    state = "running" if name == "works_for_ever" else "waiting_for_human"
+    with at_a_terminal("run", agent(name), "--session", "s", "--store", path) as running:
+        running.until("working" if name == "works_for_ever" else "Ctrl-D ends the run")
+        shown = said("show", "s", "--store", path)
+        assert f"session s: {state}, changed" in shown.out
+        assert ("can be answered where it runs" in shown.err) == (name == "asks_in_place")
+        running.process.kill()
+        running.end()
+    assert f"{state} (no process)  " in said("show", "--store", path).out
+    shown = said("show", "s", "--store", path)
+    assert f"session s: {state} (no process), changed" in shown.out
+    assert ("by nobody any more" in shown.err) == (name == "asks_in_place")
+    assert "lifecycle decide" not in shown.out
+    (record,) = said("show", "s", "--json", "--store", path).records
+    if name == "asks_in_place":
+        steps, run = said("history", "s", "--store", path).out, record["runs"][0]["id"]
+        refused = said("decide", "s", run, "go", "approve", "--store", path)
+        assert (2, True) == (refused.code, "can be answered only where it runs" in refused.err)
+        assert steps == said("history", "s", "--store", path).out
+    assert (False, name == "asks_in_place") == (record["process"], bool(record["runs"][0]["requests"]))
+
+
+def test_a_parked_run_needs_no_process(store: str) -> None:
+    """What waits in the file is as well off without a process."""
+    assert "(no process)" not in said("show", "--store", store).out
 
 
 def test_show_tells_the_latest_ends(store: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle.cli.command import lifecycle
 from tests.cli.driving import AGENTS, COMMAND, agent, environment, piped, said
 
 
@@ -81,7 +82,7 @@ def test_a_dash_reads_the_input_from_stdin(store: str) -> None:
 
 
 def test_a_retry_with_the_same_key_tells_the_end_and_calls_nothing(store: str, tmp_path: Path) -> None:
-    """A key names one run: the same command again replays its end."""
+    """A key names one run: the same command again replays its end, and says that it does."""
     words = (
         "run",
         agent("counts_its_calls"),
@@ -95,6 +96,9 @@ def test_a_retry_with_the_same_key_tells_the_end_and_calls_nothing(store: str, t
     )
     first, second = said(*words), said(*words)
     assert [(0, "1\n"), (0, "1\n")] == [(ran.code, ran.out) for ran in (first, second)]
+    already = "it has this key already; no other was started"
+    assert [False, True] == [already in ran.err for ran in (first, second)]
+    assert [True] == [record["joined"] for record in said(*words, "--json").records if record["type"] == "run"]
 
 
 def test_a_key_of_other_content_is_refused(store: str, tmp_path: Path) -> None:
@@ -256,12 +260,37 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert ran.out.startswith("lifecycle, version ")
 
 
-@pytest.mark.parametrize("command", ["run", "decide", "show", "history"])
+@pytest.mark.parametrize("command", lifecycle.commands)
 def test_help_has_an_example(command: str) -> None:
     """Each command's help ends with an example of it."""
     ran = said(command, "--help")
     assert 0 == ran.code
     assert f"Example: lifecycle {command} " in " ".join(ran.out.split())
+
+
+def test_the_package_is_the_command() -> None:
+    """``python -m lifecycle`` does what ``lifecycle`` does."""
+    words = [sys.executable, "-m", "lifecycle", "--help"]
+    ran = subprocess.run(words, capture_output=True, env=environment(), timeout=60, text=True)
+    assert (0, said("--help").out) == (ran.returncode, ran.stdout)
+
+
+def test_keys_keep_the_order_of_the_agent(store: str) -> None:
+    """Frames and results are written as the agent made them."""
+    ran = said("run", agent("orders_its_keys"), "--session", "s", "--store", store)
+    assert 'z: 1 · a: 2\n{\n  "y": 1,\n  "b": 2\n}\n' == ran.out
+
+
+def test_one_death_is_not_told_as_several(store: str) -> None:
+    """With --on-crash error the first death of the process ends the run, and no more is said."""
+    words = ("run", agent("works_for_ever"), "--key", "k", "--on-crash", "error", "--session", "s", "--store", store)
+    with piped(*words) as running:
+        running.until("working")
+        running.process.kill()
+        running.end()
+    ran = said(*words)
+    assert 1 == ran.code
+    assert "error (crashed_out); its process died while its code was at work; find out why" in ran.err
 
 
 @pytest.mark.parametrize("missing", ["click", "rich", "msgspec"])

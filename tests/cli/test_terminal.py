@@ -13,6 +13,7 @@ import pytest
 from tests.cli.driving import Driven, agent, at_a_terminal, said
 
 ASKED = "· Ctrl-D "
+CONFIRM = "back to the question"
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_no_with_feedback_goes_on(store: str) -> None:
 def test_arguments_are_edited_on_a_line(store: str) -> None:
     """Without an editor the arguments are typed as JSON; what is no JSON decides nothing and is asked again."""
     with asked("parks", store) as running:
-        for typed in ("{", "NaN", "null"):
+        for typed in ("{", "NaN", "null", "{}", "", '{ "n" :1}'):
             running.until(ASKED)
             running.type("e\n")
             running.until("on one line")
@@ -77,12 +78,30 @@ def test_arguments_are_edited_on_a_line(store: str) -> None:
         running.type("e\n")
         running.until("on one line")
         running.type('{"n": 7}\n')
+        assert '"n": 7' in running.until(CONFIRM)
+        running.type("y\n")
         assert 0 == running.end()
     assert {"n": 7} == end_of(store)["result"]["go"]["value"]
 
 
+def test_edited_arguments_are_confirmed_before_they_decide(store: str) -> None:
+    """A no, an unclear line and the end of input at the confirmation lead back to the question."""
+    with asked("parks", store) as running:
+        for typed in ("n\n", "\x04", "what\nno\n"):
+            running.until(ASKED)
+            running.type("e\n")
+            running.until("on one line")
+            running.type('{"n": 7}\n')
+            running.until(CONFIRM)
+            running.type(typed)
+        running.until(ASKED)
+        running.type("y\n")
+        assert 0 == running.end()
+    assert {"n": 1} == end_of(store)["result"]["go"]["value"]
+
+
 def test_arguments_are_edited_in_an_editor(store: str, tmp_path: Path) -> None:
-    """With EDITOR set it opens on the arguments, and what it leaves is approved."""
+    """With EDITOR set it opens on the arguments, and what it leaves is approved once it was confirmed."""
     editor = tmp_path / "editor.py"
     editor.write_text(
         "import json, sys\n"
@@ -93,8 +112,26 @@ def test_arguments_are_edited_in_an_editor(store: str, tmp_path: Path) -> None:
     with asked("parks", store, EDITOR=f"{sys.executable} {editor}") as running:
         running.until(ASKED)
         running.type("e\n")
+        assert '"n": 42' in running.until(CONFIRM)
+        running.type("y\n")
         assert 0 == running.end()
     assert {"n": 42} == end_of(store)["result"]["go"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("editor", "fact"),
+    [("true", "as they were"), ("truncate -s 0", "empty"), ("rm", "empty"), ("touch", "as they were")],
+)
+def test_an_editor_closed_without_a_change_decides_nothing(store: str, editor: str, fact: str) -> None:
+    """Whoever opens the editor and backs out, its file untouched, emptied or gone, has not approved anything."""
+    with asked("parks", store, EDITOR=editor) as running:
+        running.until(ASKED)
+        running.type("e\n")
+        assert fact in running.until("nothing was decided")
+        running.until(ASKED)
+        running.type("n\n")
+        assert 1 == running.end()
+    assert "rejected" == end_of(store)["cause"]
 
 
 @pytest.mark.parametrize("editor", ["/nowhere/editor", "false", "unclosed 'quote"])
@@ -123,9 +160,11 @@ def test_an_unclear_line_is_asked_again(store: str) -> None:
 def test_choice_words_and_sign_in_are_asked(store: str) -> None:
     """A choice takes a number or the text of an option, words take a line, a sign-in names its place."""
     with asked("asks_everything", store) as running:
-        for typed in ("3", "2"):
-            running.until(ASKED)
-            running.type(f"{typed}\n")
+        running.until(ASKED)
+        running.type("blue\n")
+        running.until("answer blue: it is none of the options")
+        running.until(ASKED)
+        running.type("2\n")
         for typed in ("", "because"):
             running.until(ASKED)
             running.type(f"{typed}\n")
@@ -133,6 +172,16 @@ def test_choice_words_and_sign_in_are_asked(store: str) -> None:
         running.type("y\n")
         assert 0 == running.end()
     assert ["green", "because", True] == end_of(store)["result"]
+
+
+def test_questions_of_a_batch_are_counted(store: str) -> None:
+    """Of several questions each says which one it is."""
+    with asked("parks_with_two", store) as running:
+        assert "? Which? (1 of 2)" in running.until(ASKED)
+        running.type("1\n")
+        assert "? Name? (2 of 2)" in running.until(ASKED)
+        running.type("ada\n")
+        assert 0 == running.end()
 
 
 def test_a_question_that_closes_is_taken_away(store: str) -> None:
@@ -145,13 +194,26 @@ def test_a_question_that_closes_is_taken_away(store: str) -> None:
 
 
 def test_the_end_of_input_leaves_a_parked_run_for_later(store: str) -> None:
-    """Ctrl-D leaves the question open, prints how to answer it and exits with 3."""
+    """Ctrl-D leaves the question open, prints how to answer it below what was shown, and exits with 3."""
     with asked("parks", store) as running:
         running.until(ASKED)
         running.type("\x04")
         running.until("lifecycle decide")
         assert 3 == running.end()
+        assert 1 == running.text.count("? Go on?")
     assert "waiting_for_human" == said("show", "--json", "--store", store).records[0]["state"]
+
+
+def test_the_end_of_input_ends_a_run_that_asks_in_place(store: str) -> None:
+    """Nothing of a question in place survives the process: Ctrl-D is said to end the run, and does."""
+    with asked("asks_in_place", store) as running:
+        running.until(ASKED)
+        running.until("ends the run")
+        running.type("\x04")
+        running.until("its question was left unanswered")
+        assert 1 == running.end()
+        assert "lifecycle decide" not in running.text
+    assert ("interrupted", "shutdown") == (end_of(store)["state"], end_of(store)["cause"])
 
 
 def test_killed_at_the_question_it_is_asked_again(store: str) -> None:
@@ -199,7 +261,7 @@ def test_ctrl_c_aborts_the_run(store: str, name: str) -> None:
     with asked(name, store) as running:
         running.until("working")
         running.type("\x03")
-        running.until("interrupted (aborted by local)")
+        running.until("interrupted (aborted by local: Ctrl-C)")
         assert 1 == running.end()
     assert ("interrupted", "aborted") == (end_of(store)["state"], end_of(store)["cause"])
 
@@ -219,7 +281,7 @@ def test_a_second_ctrl_c_leaves_at_once(store: str) -> None:
     with asked("swallows", store) as running:
         running.until("working")
         running.type("\x03")
-        running.until("interrupted (aborted by local)")
+        running.until("interrupted (aborted by local: Ctrl-C)")
         running.type("\x03")
         assert 130 == running.end()
     assert "aborted" == end_of(store)["cause"]
@@ -236,6 +298,24 @@ def test_code_that_never_yields_is_named_and_can_be_left(store: str) -> None:
         running.type("\x03")
         assert 130 == running.end()
     assert 0 == said("run", agent("hello"), "--session", "s", "--store", store).code
+
+
+LEAVES = {signal.SIGINT: "Ctrl-C again leaves at once", signal.SIGTERM: "SIGTERM again leaves at once"}
+
+
+@pytest.mark.parametrize("name", ["never_yields", "swallows"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM)],
+)
+def test_any_second_signal_leaves_at_once(store: str, name: str, first: int, second: int) -> None:
+    """Whichever of the two asked first, the second leaves, also while the code never yields."""
+    with asked(name, store) as running:
+        running.until("spinning" if name == "never_yields" else "working")
+        running.interrupt(first)
+        running.until(LEAVES[signal.Signals(first)])
+        running.interrupt(second)
+        assert 130 == running.end()
 
 
 def test_code_that_swallows_being_cancelled_is_given_up(store: str) -> None:

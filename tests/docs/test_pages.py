@@ -115,6 +115,19 @@ def anchors(page: Path) -> set[str]:
     return {"#" + re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
+def test_every_page_is_found_from_the_first() -> None:
+    """Whoever follows the links from the first page of the documentation comes to all of it."""
+    first = ROOT / "docs" / "README.md"
+    found, todo = {first}, [first]
+    while todo:
+        page = todo.pop()
+        linked = {(page.parent / link).resolve() for link, _ in LINK.findall(page.read_text("utf-8"))}
+        fresh = {one for one in linked if one in PAGES} - found
+        found |= fresh
+        todo += fresh
+    assert {name_of(page) for page in PAGES} - {"README.md"} == {name_of(page) for page in found} - {"README.md"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_links_to_what_is_there(page: Path) -> None:
     """A link inside the project leads somewhere, its anchor included."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,10 +53,13 @@ def test_on_a_terminal_the_human_is_asked(typed: str) -> None:
 
 
 def test_left_for_later_it_decides_nothing() -> None:
-    """A human who leaves the question open is not decided for."""
+    """A human who leaves the question open is not decided for, and what they may answer later is kept and named."""
     with at_a_terminal() as running:
         running.until(ASKED)
         running.type("\x04")
         assert 0 == running.end()
         assert "freed_bytes" not in running.text
         assert "waiting_for_human" in running.text
+        kept = Path(running.plain.partition("Kept for your answer: ")[2].partition("\n")[0])
+    assert (kept / "runs.db").is_file()
+    shutil.rmtree(kept)

@@ -231,6 +231,13 @@ async def test_session_id_that_does_not_print_is_refused(stage: Stage, name: Any
     assert [] == runtime.sessions()
 
 
+async def test_session_id_that_is_no_text_is_said_to_be_none(stage: Stage) -> None:
+    """Given a number for a session id, then it is refused for what it is, not for characters that it does not have."""
+    await stage.open()
+    with pytest.raises(Invalid, match="session id 5: it is int, no text; use text on one line"):
+        await stage.admit(Actor(), session=5)  # type: ignore[arg-type]
+
+
 WRONG: dict[str, tuple[type[LifecycleError], dict[str, Any]]] = {
     "no JSON": (Invalid, {"input": object()}),
     "no number": (Invalid, {"input": float("nan")}),

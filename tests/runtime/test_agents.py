@@ -215,7 +215,7 @@ async def test_agent_that_raises_fails_its_run(stage: Stage) -> None:
     for error, text in (
         (ValueError("no such file"), "ValueError: no such file"),
         (ZeroDivisionError(), "ZeroDivisionError"),
-        (Invalid("a", "b", "c"), "Invalid: a: b; c"),
+        (Invalid("a", "b", "c"), "a: b; c"),
         (TimeoutError(), "TimeoutError"),
         (StopAsyncIteration(1), "StopAsyncIteration: 1"),
         (BaseException("odd"), "BaseException: odd"),

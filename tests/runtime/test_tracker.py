@@ -11,6 +11,7 @@ from lifecycle import (
     Approval,
     Frame,
     FreeText,
+    Invalid,
     NotFound,
     Park,
     Policy,
@@ -355,6 +356,16 @@ async def test_handle_of_an_unknown_run_is_not_found_by_whatever_is_asked(stage:
     with pytest.raises(NotFound):
         tracker.show("nope")
     assert ["s-1"] == [view.id for view in tracker.sessions()]
+
+
+async def test_what_no_run_can_be_in_is_not_waited_for(stage: Stage) -> None:
+    """Given a state misspelt, or what is no decision, then it is Invalid at once and says what there is."""
+    tracker = await opened(stage)
+    handle = await tracker.admit("a", session="s-1")
+    with pytest.raises(Invalid, match=r"state of a run: 'wating' is no choice; use one of starting, running, "):
+        await handle.wait_for("ready", "wating")
+    with pytest.raises(Invalid, match=r"decision on q: True is none; use approve\(\), "):
+        await handle.decide("q", True)
 
 
 async def test_waiting_that_times_out_says_nothing_about_the_run(stage: Stage) -> None:

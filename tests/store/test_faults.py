@@ -270,7 +270,7 @@ def test_read_only_database_is_refused_at_once(tmp_path: Path, monkeypatch: pyte
     opened = files.opened
     monkeypatch.setattr(files, "opened", lambda path, query: opened(path, query.replace("mode=rw", "mode=ro")))
     told = refused(lambda: SQLiteStore(tmp_path / "runs.db"))
-    assert "cannot be written to; make it writable, or open it with read_only=True" in told
+    assert "cannot be written to; make it writable, or only read it" in told
 
 
 def test_log_that_cannot_be_read_is_no_reason_to_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 
 from lifecycle.errors import StoreError
-from lifecycle.store import SQLiteStore, schema
+from lifecycle.store import SQLiteStore, files, schema
 from lifecycle.store.sqlite import NUMBERS_MAX, remember
 
 from .contract import StoreContract, keep
@@ -349,6 +350,20 @@ def test_forked_child_does_not_hold_the_right_to_write(tmp_path: Path) -> None:
             SQLiteStore(path).close()
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+def test_who_looks_for_a_writer_keeps_none_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether somebody writes can be seen, and a writer that meets somebody looking gets in all the same."""
+    path = tmp_path / "runs.db"
+    assert not files.has_writer(path)
+    store = SQLiteStore(path)
+    assert files.has_writer(path)
+    store.close()
+    assert not files.has_writer(path)
+    with (tmp_path / "runs.db-lock").open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        monkeypatch.setattr(files.time, "sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+        SQLiteStore(path).close()
 
 
 def test_connection_is_used_from_any_thread(store: SQLiteStore) -> None:
