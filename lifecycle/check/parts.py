@@ -150,7 +150,7 @@ def plain_request(r: Request) -> Request:
     """Return a request without its times."""
     answer = None if r.answer is None else plain_answer(r.answer)
     body = r.id, r.kind, r.body, r.digest, r.on_expiry, r.deciders
-    return build_request(*body, r.state, 0, plain_timer(r.expiry), answer)
+    return build_request(*body, r.state, 0, plain_timer(r.expiry), answer, r.with_run)
 
 
 def plain_answer(a: Answer) -> Answer:
