@@ -50,7 +50,7 @@ def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
             refuse_unrepeatable(target, checked)
         except LifecycleError as wrong:
             debug_traceback()
-            output.say(f"lifecycle: {on_one_line(str(wrong))}", "red")
+            output.say(on_one_line(str(wrong)), "red")
             return BAD_INPUT
         write(output, report)
         return EXIT_CODES[report.status]
