@@ -392,20 +392,6 @@ def history(session: str, after: int, store: str | None, as_json: bool) -> int:
     return 0
 
 
-# -- calling ----------------------------------------------------------------------------------------------------------
-
-
-class OneLine(logging.Handler):
-    """Write what the library logs as one line each on stderr; tracebacks only if they are wanted."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record."""
-        text = on_one_line(record.getMessage())
-        if debugging() and record.exc_info and record.exc_info[0] is not None:
-            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        Output().say(text)
-
-
 # -- check ------------------------------------------------------------------------------------------------------------
 
 
@@ -424,6 +410,20 @@ def check(target: str, limit_states: int | None, as_json: bool) -> int:
     from lifecycle.cli.checking_machines import check_target
 
     return check_target(target, as_json=as_json, limit=limit_states)
+
+
+# -- calling ----------------------------------------------------------------------------------------------------------
+
+
+class OneLine(logging.Handler):
+    """Write what the library logs as one line each on stderr; tracebacks only if they are wanted."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        text = on_one_line(record.getMessage())
+        if debugging() and record.exc_info and record.exc_info[0] is not None:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        Output().say(text)
 
 
 def call(arguments: Sequence[str]) -> int:
