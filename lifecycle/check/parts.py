@@ -61,6 +61,8 @@ class Poison:
         object.__setattr__(self, "_part", part)
 
     def __getattribute__(self, name: str) -> NoReturn:
+        if name == "__wrapped__":  # what looks at a module's names asks this of each; no step does
+            raise AttributeError(name)
         raise breach(self, f"read .{name} of")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
