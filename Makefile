@@ -25,6 +25,7 @@ bench: $(VENV)/.wheel
 diagrams: $(VENV)/.wheel
 	$(BIN)/python diagrams/generate.py
 	$(BIN)/python docs/reference/tables.py
+	$(BIN)/python docs/reference/mutants.py
 
 # Every check is made, whichever fails; at the end those that failed are named.
 CHECK := failed=; check() { echo "== $$1"; name=$$1; shift; "$$@" || failed="$$failed $$name"; }
