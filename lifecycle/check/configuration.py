@@ -87,14 +87,14 @@ class Configuration:
         """
         asks = sum(len(run.asks) for run in self.runs)
         of = [count(len(self.runs), "run"), count(asks, "question"), count(self.clients, "client")]
-        allowed = [word for family, word in FAULT_WORDS.items() if family in self.families]
+        allowed = [word for family, words in FAULT_WORDS.items() if family in self.families for word in words]
         if allowed:
             words = ", ".join(allowed[:-1]) + " and " + allowed[-1] if len(allowed) > 1 else allowed[0]
             of.append(f"any number of {words}" if self.faults is None else f"at most {self.faults} of {words}")
         return ", ".join(of)
 
 
-FAULT_WORDS = {"crash": "crashes", "lost": "losses", "abuse": "repeats and late inputs"}
+FAULT_WORDS = {"crash": ("crashes",), "lost": ("losses",), "abuse": ("repeats", "late inputs")}
 
 
 def count(number: int, word: str) -> str:
