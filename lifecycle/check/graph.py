@@ -8,7 +8,7 @@ is either taken in it or impossible somewhere in it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 import attrs
 
@@ -28,10 +28,14 @@ class Arc:
 
 
 class Graph:
-    """The successors of packed states, each computed once."""
+    """The successors of packed states that a search has reached, each computed once.
 
-    def __init__(self, slices: Slices) -> None:
+    What it did not reach, because too much would have to go wrong for it, is not there.
+    """
+
+    def __init__(self, slices: Slices, reached: Container[int]) -> None:
         self.slices = slices
+        self._reached = reached
         self._arcs: dict[int, tuple[Arc, ...]] = {}
         self._kinds = [slices.kinds[kind] for kind in slices.kind_of]
 
@@ -41,7 +45,8 @@ class Graph:
         if found is None:
             kinds = self._kinds
             edges = self.slices.edges(state)
-            found = tuple([Arc(to, edge.move, kinds[edge.move], edge.fault) for edge, to in edges])
+            reached = self._reached
+            found = tuple([Arc(to, one.move, kinds[one.move], one.fault) for one, to in edges if to in reached])
             self._arcs[state] = found
         return found
 

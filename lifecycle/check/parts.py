@@ -30,7 +30,7 @@ REVISION = 1_000
 """The revision before every step: all that a step makes anew is above it, all that was there is below."""
 
 OLD, PRESENT = -1, 2
-"""Identities of executions and tokens: of one that is over, which no revision ever is, and of the present one."""
+"""Identities of executions and tokens: of one that is over, which nothing has now, and of the present one."""
 
 PRESENT_TOKEN = (PRESENT, 0)
 OLD_TOKEN = (OLD, 0)
@@ -61,8 +61,6 @@ class Poison:
         object.__setattr__(self, "_part", part)
 
     def __getattribute__(self, name: str) -> NoReturn:
-        if name == "__wrapped__":  # asked by tools that look at modules, never by a kernel
-            raise AttributeError(name)
         raise breach(self, f"read .{name} of")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

@@ -15,7 +15,7 @@ from lifecycle.check.configuration import Configuration
 from lifecycle.check.moves import RESTART, Memory, Move, Remembered, client_id, moves_of
 from lifecycle.check.promises import Seen
 from lifecycle.check.rules import Case, first_broken
-from lifecycle.check.slices import DOWN, GONE, IN, LOST, OUT, OWED, UP, WORLD_MOVES
+from lifecycle.check.slices import CRASH, DOWN, GONE, IN, LOST, OUT, OWED, PERFORM, UP, WORLD_MOVES, drop_of
 from lifecycle.check.world import NOTHING, Stepper, machines_of, remembering_of
 from lifecycle.errors import Invalid
 from lifecycle.kernel import KERNEL, Step
@@ -27,8 +27,6 @@ from lifecycle.kernel.values import Session
 
 SECOND = 1_000_000
 """Microseconds; a second passes between two moves."""
-
-PERFORM, CRASH = WORLD_MOVES
 
 
 @attrs.frozen(eq=False)
@@ -54,14 +52,17 @@ class Lived:
 
 
 class Life:
-    """A session under a configuration, lived by hand: ``possible`` says what may happen, ``do`` makes it happen."""
+    """A session under a configuration, lived by hand: ``possible`` says what may happen, ``do`` makes it happen.
+
+    ``process`` and ``sockets`` are the world's own: see ``slices``.
+    """
 
     def __init__(self, config: Configuration, kernel: Stepper = KERNEL) -> None:
         self.config = config
         self.kernel = kernel
         self.machines = machines_of(kernel)
         self.moves = {move.name: move for move in moves_of(config)}
-        self.drops = {f"the connection of {client_id(place)} drops": place for place in range(config.clients)}
+        self.drops = {drop_of(client_id(place)): place for place in range(config.clients)}
         self.session: Session | None = None
         self.memory: Memory = (Remembered(),) * len(config.runs)
         self.process = UP

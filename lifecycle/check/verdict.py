@@ -168,8 +168,8 @@ def judged_promises(
     config: Configuration, slices: Slices, found: Explored, without: str | None = None
 ) -> Iterable[tuple[Promise, Lasso | None, bool]]:
     """Judge each promise, ``without`` one of the assumptions: the lasso that breaks it, and whether it was reached."""
-    graph = Graph(slices)
     seen = {state: Seen(*slices.unpack(state)) for state in found.every_state()}
+    graph = Graph(slices, seen)
     for promise in promises_of(config):
         starts = [state for state, parts in seen.items() if promise.premise(parts)]
         fair = frozenset(kind for kind in promise.fair if kind != without)

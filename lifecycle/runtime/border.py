@@ -109,11 +109,16 @@ def is_unfit(letter: str) -> bool:
     return letter in TURNING or unicodedata.category(letter) in UNFIT
 
 
+def is_unfit_anywhere(name: str) -> bool:
+    """Say whether a name has such a character; one of printable ASCII, as most are, needs no closer look."""
+    return not (name.isascii() and name.isprintable()) and any(is_unfit(letter) for letter in name)
+
+
 def check_session_id(name: str, chars_max: int) -> None:
     """Refuse a session id that has control characters or line breaks; spaces, quotes, emoji, any script are fine."""
     if not isinstance(name, str):
         raise Invalid(f"session id {name!r}", f"it is {type(name).__name__}, no text", "use text on one line")
-    if not name or any(is_unfit(letter) for letter in name):
+    if not name or is_unfit_anywhere(name):
         raise Invalid(f"session id {name!r}", "empty, or with control characters", "use text on one line")
     if len(name) > chars_max:
         fact = f"{len(name)} characters are over name_chars_max ({chars_max})"

@@ -221,7 +221,7 @@ class Stepping:
         earliest = self.timers.earliest
         if line.session is None or (not line.fired and (earliest is None or earliest > item.now)):
             return None
-        if isinstance(item.input, Recovered | TimerFired):
+        if type(item.input) in BEFORE_TIMERS:
             return None
         return due(line.session, item.now)
 
@@ -235,13 +235,13 @@ class Stepping:
             if found is None and given.run not in self._new_ids:
                 found = self._ended_record(line.id, given.run)
             return found_in(given, found)
-        if isinstance(given, AbortRun | Begin | Decide):
+        if isinstance(given, NAMING_A_RUN):
             run = run_named(session, given.run)
             ended = None if run is not None else self._ended_record(line.id, given.run)
             if isinstance(given, Decide) and (run is None or request_open_or_closed(run, given.request) is None):
                 return found_in(given, ended, self.closed_request(line.id, given.run, given.request))
             return found_in(given, ended)
-        if isinstance(given, RunAsked | ExecutionSettled) and session.head is not None and session.head.asked:
+        if isinstance(given, BRINGING_QUESTIONS) and session.head is not None and session.head.asked:
             return self._with_known(line, session.head.spec.id, given)
         return given
 
@@ -393,7 +393,7 @@ class Stepping:
     def _perform(self, line: Line, given: Input, step: Step) -> None:
         """Perform the hooks of a step in order, then tell the observers, then whoever waits."""
         for hook in step.hooks:
-            perform = PERFORM.get(hook.__class__)
+            perform = PERFORM.get(type(hook))
             if perform is not None:
                 try:
                     perform(self, line, hook, step)
@@ -506,6 +506,11 @@ def found_in(given: Any, run: Ended | None, request: Request | None = None) -> I
     return cast("Input", attrs.evolve(given, found=Found(run, request)))
 
 
+BEFORE_TIMERS = frozenset({Recovered, TimerFired})
+"""Inputs that no timer goes before, however long it has been due."""
+
+NAMING_A_RUN = (AbortRun, Begin, Decide)
+BRINGING_QUESTIONS = (RunAsked, ExecutionSettled)
 FORGOTTEN_AT_ONCE = 256
 """How many sessions that are over leave memory together."""
 
