@@ -8,6 +8,7 @@ from __future__ import annotations
 from lifecycle.check.configuration import CONFIGURATIONS, LARGE, SMALL, AskPlan, Configuration, RunPlan, configuration
 from lifecycle.check.mutants import BY_HAND, EQUIVALENT, SEEDS, Mutant, every_mutant, mutant
 from lifecycle.check.replay import Life, Lived, replay
+from lifecycle.check.retracing import faults_along
 from lifecycle.check.verdict import (
     PROVED,
     REFUTED,
@@ -20,11 +21,14 @@ from lifecycle.check.verdict import (
     check,
     kill,
 )
+from lifecycle.check.world import Stepper
+from lifecycle.kernel import KERNEL
 
 __all__ = [
     "BY_HAND",
     "CONFIGURATIONS",
     "EQUIVALENT",
+    "KERNEL",
     "LARGE",
     "PROVED",
     "REFUTED",
@@ -41,10 +45,12 @@ __all__ = [
     "Report",
     "RunPlan",
     "Size",
+    "Stepper",
     "Verdict",
     "check",
     "configuration",
     "every_mutant",
+    "faults_along",
     "kill",
     "mutant",
     "replay",

@@ -16,7 +16,7 @@ from lifecycle.check.configuration import Configuration, configuration
 from lifecycle.check.mutants import Mutant
 from lifecycle.check.promises import ASSUMPTIONS
 from lifecycle.check.replay import Lived
-from lifecycle.check.retracing import Retraced, Stall, retraced
+from lifecycle.check.retracing import Retraced, Stall, promise_of, retraced
 from lifecycle.check.rules import SAFETY
 from lifecycle.check.slices import CRASH, PERFORM
 from lifecycle.check.verdict import Counterexample
@@ -78,7 +78,7 @@ def told(example: Counterexample, mutant: Mutant | None = None, config: Configur
     steps = folded(way.lived)
     return Story(
         example.property,
-        sentence_of(example, way),
+        sentence_of(example, world),
         world.name,
         world.bounds(),
         None if mutant is None else mutant.name,
@@ -93,10 +93,10 @@ def told(example: Counterexample, mutant: Mutant | None = None, config: Configur
     )
 
 
-def sentence_of(example: Counterexample, way: Retraced) -> str:
+def sentence_of(example: Counterexample, config: Configuration) -> str:
     """Return what the broken property says."""
-    if way.stall is not None:
-        return way.stall.promise.sentence
+    if example.forever is not None:
+        return promise_of(config, example).sentence
     return next((one.sentence for one in SAFETY if one.name == example.property), "")
 
 

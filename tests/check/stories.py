@@ -1,0 +1,22 @@
+"""What the tests of stories share: the counterexample of a mutant, looked for once."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lifecycle.check import Counterexample, kill, mutant
+from lifecycle.check.telling import Story, told
+
+
+@cache
+def example_of(name: str) -> Counterexample:
+    """Return the counterexample that kills a mutant."""
+    found = kill(mutant(name)).counterexample
+    assert found is not None
+    return found
+
+
+@cache
+def story_of(name: str) -> Story:
+    """Return its story."""
+    return told(example_of(name), mutant(name))
