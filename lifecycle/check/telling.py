@@ -177,7 +177,7 @@ def numbered(way: Retraced) -> dict[int, int]:
 def assumed(kind: str) -> str:
     """Say a kind of moves that may be assumed in words, with what it is about."""
     name = next((name for name in ASSUMPTIONS if kind == name or kind.startswith(f"{name} ")), kind)
-    about = kind.removeprefix(name).strip()
+    about = kind.removeprefix(name).strip().replace("early", "while it asks")
     return f"“{ASSUMPTIONS.get(name, name)}”" + (f" ({about})" if about else "")
 
 
