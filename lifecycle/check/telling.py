@@ -70,11 +70,15 @@ class Story:
     unpromised: tuple[str, ...] = ()
 
 
-def told(example: Counterexample, mutant: Mutant | None = None, config: Configuration | None = None) -> Story:
+def told(
+    example: Counterexample,
+    mutant: Mutant | None = None,
+    config: Configuration | None = None,
+    kernel: Stepper = KERNEL,
+) -> Story:
     """Live a counterexample, under the kernel of the mutant if it is one's, and tell its story."""
     world = configuration(example.configuration) if config is None else config
-    kernel: Stepper = KERNEL if mutant is None else mutant.make()
-    way = retraced(example, kernel, world)
+    way = retraced(example, kernel if mutant is None else mutant.make(), world)
     steps = folded(way.lived)
     return Story(
         example.property,

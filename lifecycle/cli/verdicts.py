@@ -15,6 +15,7 @@ import attrs
 from lifecycle.check import (
     CONFIGURATIONS,
     EQUIVALENT,
+    KERNEL,
     PROVED,
     REFUTED,
     SEEDS,
@@ -66,8 +67,9 @@ def check_rules(wanted: Wanted, output: Output) -> int:
     configs = chosen(wanted)
     writable(wanted.pytest, wanted.junit)
     with watching(output) as watch:
-        report = checked(configs, limit=wanted.limit, progress=watch.states)
-    stories = [(one.counterexample, told(one.counterexample)) for one in report.verdicts if one.counterexample]
+        report = checked(configs, KERNEL, limit=wanted.limit, progress=watch.states)
+    examples = [one.counterexample for one in report.verdicts if one.counterexample]
+    stories = [(example, told(example, kernel=KERNEL)) for example in examples]
     if output.as_json:
         write_records(output, report, stories, watch)
     elif not wanted.mermaid:
@@ -313,7 +315,7 @@ def check_assumptions(wanted: Wanted, output: Output) -> int:
     """Withdraw each assumption, one at a time, and write which promises are kept all the same."""
     configs = chosen(wanted)
     with watching(output) as watch:
-        found = list(resting(configs, limit=wanted.limit, progress=watch.states))
+        found = list(resting(configs, KERNEL, limit=wanted.limit, progress=watch.states))
     for one in found:
         output.data(kind="assumption", **attrs.asdict(one), holds=one.holds)
     if not output.as_json:
@@ -322,8 +324,16 @@ def check_assumptions(wanted: Wanted, output: Output) -> int:
     broken = [one for one in found if one.assumption is None and not one.holds]
     cut_short = watch.interrupted or {one.configuration for one in found} != {config.name for config in configs}
     status = REFUTED if broken else UNDETERMINED if cut_short else PROVED
-    output.say(f"{status}: with all assumptions, {len({one.promise for one in broken}) or 'no'} promise is broken")
+    output.say(f"{status}: {ASSUMED[status]}{', '.join(dict.fromkeys(one.promise for one in broken))}")
     return EXITS[status]
+
+
+ASSUMED = {
+    PROVED: "with all assumptions, every promise is kept",
+    REFUTED: "with all assumptions, these promises are broken: ",
+    UNDETERMINED: "not every world was explored to its end",
+}
+"""What is said of promises with all their assumptions."""
 
 
 def assumption_rows(found: Sequence[Resting]) -> Iterable[tuple[str, ...]]:
