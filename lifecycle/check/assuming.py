@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from lifecycle.check.configuration import SMALL, Configuration
-from lifecycle.check.graph import Graph, broken_promise
+from lifecycle.check.graph import broken_promise
+from lifecycle.check.packed import PackedGraph
 from lifecycle.check.promises import Promise, Seen, promises_of
 from lifecycle.check.search import Explored, explore
 from lifecycle.check.slices import Slices
@@ -63,7 +64,7 @@ def resting(
 def withdrawn(config: Configuration, slices: Slices, found: Explored) -> Iterator[Resting]:
     """Judge the promises of one configuration."""
     seen = {state: Seen(*slices.unpack(state)) for state in found.every_state()}
-    graph = Graph(slices, seen)
+    graph = PackedGraph(slices, seen)
     for promise in promises_of(config):
         starts = [state for state, parts in seen.items() if promise.premise(parts)]
         if not starts:

@@ -83,18 +83,18 @@ class Configuration:
         """Say the bounds in words.
 
         >>> Configuration("c", "", (RunPlan(asks=(AskPlan("q"),)),), clients=2).bounds()
-        '1 run, 1 question, 2 clients, any number of crashes, losses, repeats and late inputs'
+        '1 run, 1 question, 2 clients, any number of crashes, losses and repeated or late inputs'
         """
         asks = sum(len(run.asks) for run in self.runs)
         of = [count(len(self.runs), "run"), count(asks, "question"), count(self.clients, "client")]
-        allowed = [word for family, words in FAULT_WORDS.items() if family in self.families for word in words]
+        allowed = [word for family, word in FAULT_WORDS.items() if family in self.families]
         if allowed:
             words = ", ".join(allowed[:-1]) + " and " + allowed[-1] if len(allowed) > 1 else allowed[0]
             of.append(f"any number of {words}" if self.faults is None else f"at most {self.faults} of {words}")
         return ", ".join(of)
 
 
-FAULT_WORDS = {"crash": ("crashes",), "lost": ("losses",), "abuse": ("repeats", "late inputs")}
+FAULT_WORDS = {"crash": "crashes", "lost": "losses", "abuse": "repeated or late inputs"}
 
 
 def count(number: int, word: str) -> str:

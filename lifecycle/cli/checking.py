@@ -32,10 +32,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(epilog="Example: lifecycle check --configuration queue --junit check.xml")
+@click.argument("target", required=False)
 @click.option("--configuration", "configurations", metavar="NAME", multiple=True,
               help="Explore this world; may be given several times. Default: every small one.")  # fmt: skip
 @click.option("--limit-states", "limit", type=click.IntRange(1), metavar="N",
-              help="Stop in each world at about so many states; what was cut short proves nothing.")  # fmt: skip
+              help="Visit at most about so many states of each world; what is cut short proves nothing.")  # fmt: skip
 @click.option(
     "--assumptions", is_flag=True, help="Show on which assumption each promise rests, one withdrawn at a time."
 )
@@ -50,6 +51,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @json_option
 @debug_option
 def check(
+    target: str | None,
     configurations: tuple[str, ...],
     limit: int | None,
     assumptions: bool,
@@ -65,12 +67,19 @@ def check(
 ) -> int:
     """Prove the rules of the engine in every reachable state of small worlds, or show how one is broken.
 
+    TARGET checks a machine of your own instead: module:name or path.py:name of a machine, of a function that returns
+    one, or of a Checked with its properties.
+
     Exit codes: 0 proved, 1 refuted, 2 wrong usage, 3 undetermined: something was never reached, or cut short.
     """
     kinds = {"--assumptions": assumptions, "--mutants": mutants, "--seeds": seeds, "--list": listing, "--step": step}
-    kind = one_of([name for name, given in kinds.items() if given], without)
+    kind = one_of([*(["TARGET"] if target else []), *(name for name, given in kinds.items() if given)], without)
     wanted = Wanted(configurations, limit, without, mermaid, pytest, junit)
     fitting(kind, wanted, as_json)
+    if target is not None:
+        from lifecycle.cli.checking_machines import check_target
+
+        return check_target(target, as_json=as_json, limit=limit)
     from lifecycle.cli.verdicts import CHECKS
 
     return CHECKS[kind](wanted, Output(as_json))
@@ -92,8 +101,8 @@ TELLING = ("", "--seeds", "--without")
 def fitting(kind: str, wanted: Wanted, as_json: bool) -> None:
     """Refuse options that say nothing to the kind of check that is asked for."""
     senseless = {
-        "--limit-states": wanted.limit is not None and kind not in ("", "--assumptions"),
-        "--configuration": bool(wanted.configurations) and kind == "--list",
+        "--limit-states": wanted.limit is not None and kind not in ("", "TARGET", "--assumptions"),
+        "--configuration": bool(wanted.configurations) and kind in ("TARGET", "--list"),
         "--mermaid": wanted.mermaid and kind not in TELLING,
         "--pytest": wanted.pytest is not None and kind not in TELLING,
         "--junit": wanted.junit is not None and kind != "",

@@ -121,6 +121,7 @@ def fire_request(work: Work, run: Run, request: Request, trigger: str, answer: A
         request.asked_at,
         None,
         answer,
+        trigger == "dismiss" and has_ended(work, run),
     )
     batch = run.requests
     run.requests = (closed,) if len(batch) == 1 else tuple([closed if one is request else one for one in batch])
@@ -128,6 +129,11 @@ def fire_request(work: Work, run: Run, request: Request, trigger: str, answer: A
         work.closed += (build_closed(run.spec.id, closed),)
     for act in row.acts:
         act(work, run, why)
+
+
+def has_ended(work: Work, run: Run) -> bool:
+    """Say whether the run ended in this step."""
+    return any(one.spec is run.spec for one in work.ended)
 
 
 def dismiss(work: Work, run: Run) -> None:
@@ -158,7 +164,7 @@ def opened(work: Work, question: Question) -> Request:
     q = question
     due = None if q.expiry_us is None else work.now + q.expiry_us
     expiry = None if due is None or not work.tables.expiry_held else build_timer("expiry", q.id, due, work.token)
-    return build_request(q.id, q.kind, q.body, q.digest, q.on_expiry, q.deciders, "open", work.now, expiry, None)
+    return build_request(q.id, q.kind, q.body, q.digest, q.on_expiry, q.deciders, "open", work.now, expiry, None, False)
 
 
 def retire(work: Work, run: Run, why: object) -> None:

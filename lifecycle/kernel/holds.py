@@ -182,7 +182,8 @@ def take_request_again(work: Work, run: Run, request: Request) -> None:
 def with_expiry(request: Request, expiry: Timer) -> Request:
     """Return the request with another expiry timer."""
     r = request
-    return build_request(r.id, r.kind, r.body, r.digest, r.on_expiry, r.deciders, r.state, r.asked_at, expiry, r.answer)
+    known = r.id, r.kind, r.body, r.digest, r.on_expiry, r.deciders, r.state, r.asked_at
+    return build_request(*known, expiry, r.answer, r.with_run)
 
 
 def request_named(batch: tuple[Request, ...], name: str) -> Request | None:

@@ -98,10 +98,10 @@ def not_decided_otherwise(session: Session | None, given: Decide, about: Any) ->
 
 
 def request_still_open(session: Session | None, given: Decide, about: Any) -> Reply | None:
-    """The request has neither expired nor been withdrawn, and its run goes on."""
+    """The request has neither expired nor been withdrawn, and its run goes on; what closed first is told."""
     request = about.request
     if request.state == "open" and about.run is not None:
         return None
-    if given.found.run is not None and request.state == "withdrawn":
+    if given.found.run is not None and request.with_run:
         return ended_reply(given.found.run)
     return AlreadyClosed(given.run, given.request, request.state)

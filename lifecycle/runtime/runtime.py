@@ -28,7 +28,7 @@ from lifecycle.runtime.controllers import RunAborted
 from lifecycle.runtime.draining import ShutdownReport
 from lifecycle.runtime.grant import Grant, ThreadGrant
 from lifecycle.runtime.handle import RunHandle
-from lifecycle.runtime.line import Line
+from lifecycle.runtime.line import PASSED_OVER_MAX, Line
 from lifecycle.runtime.segments import Limits
 from lifecycle.runtime.tracker import Tracker
 from lifecycle.runtime.watchdog import Watchdog
@@ -236,8 +236,10 @@ class Runtime(Tracker):
             task.cancel(f"run ended: {cause}")
 
     async def _first_in_line(self, line: Line, grant: Grant) -> bool:
-        """Let what arrived before the call be judged before it; say whether the run still goes on."""
-        while line.busy or line.next() is not None:
+        """Let what arrived before the call be judged before it, a flood excepted; say whether the run still goes on."""
+        for _ in range(PASSED_OVER_MAX):
+            if not line.busy and line.next() is None:
+                break
             await line.change()
         return not grant.signal.aborted
 

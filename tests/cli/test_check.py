@@ -60,7 +60,7 @@ def test_one_world_says_what_it_says_nothing_about(check: Command) -> None:
     """Given one world only, then what it does not reach is undetermined, by name, and the command exits with 3."""
     ran = check("--configuration", "expiry")
     assert 3 == ran.code
-    assert "\nUNDETERMINED (1 run, 2 questions, no clients, any number of repeats and late inputs)\n" in ran.out
+    assert "\nUNDETERMINED (1 run, 2 questions, no clients, any number of repeated or late inputs)\n" in ran.out
     assert "  no state or step reached its premise: " in ran.out
     assert "  not reached in these worlds: row run.starting.promote, " in ran.out
 
@@ -224,6 +224,9 @@ def test_names_are_listed(check: Command) -> None:
         (("--without", "one-shot"), "mutant one-shot: there is none of that name; use one of one-shot-orphan-timer"),
         (("--mutants", "--seeds"), "--mutants and --seeds: each is a check of its own; give one of them"),
         (("--seeds", "--without", "x"), "--seeds and --without: each is a check of its own; give one of them"),
+        (("a.py:b", "--step"), "TARGET and --step: each is a check of its own; give one of them"),
+        (("a.py:b", "--configuration", "queue"), "--configuration and TARGET: they do not go together; leave one "),
+        (("nowhere.py:it",), "target nowhere.py:it: "),
         (("--list", "--configuration", "queue"), "--configuration and --list: they do not go together; leave one "),
         (("--mutants", "--limit-states", "9"), "--limit-states and --mutants: they do not go together; leave one "),
         (("--json", "--mermaid"), "--json and --mermaid: they do not go together; leave one of them away"),
