@@ -72,12 +72,20 @@ class Recording:
         return step
 
 
+class Outliving(MemoryStore):
+    """A store in memory that outlives its process, as a file does."""
+
+    def let_go(self) -> None:
+        """Be nobody's: whoever claimed it is dead."""
+        self._claimed = False
+
+
 class Rehearsal:
     """A configuration on a tracker, beside the same life on the kernel alone."""
 
     def __init__(self, config: Configuration, kernel: Stepper = KERNEL) -> None:
         self.life = Life(config, kernel)
-        self.store = MemoryStore()
+        self.store = Outliving()
         self.recording = Recording(kernel)
         self.machines = machines_of(kernel)
         self.attached: dict[str, Attachment] = {}
@@ -179,6 +187,7 @@ class Rehearsal:
         dead = self.tracker
         dead._closed = True
         dead.timers.stop()
+        self.store.let_go()
         self.attached.clear()
         if dead._writer is not None:
             dead._writer.close()

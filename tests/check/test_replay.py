@@ -15,7 +15,6 @@ from lifecycle.check import (
     Life,
     Mutant,
     configuration,
-    kill,
     replay,
 )
 from lifecycle.check.parts import plain_timer, work_of
@@ -23,6 +22,8 @@ from lifecycle.check.slices import Slices
 from lifecycle.check.world import World
 from lifecycle.errors import Invalid
 from lifecycle.kernel import KERNEL
+
+from .stories import example_of
 
 
 class Twin:
@@ -106,8 +107,7 @@ def test_timers_fire_when_they_are_due() -> None:
 @pytest.mark.parametrize("mutant", (*SEEDS, *BY_HAND[:2], *BY_HAND[6:9]), ids=lambda one: one.name)
 def test_what_kills_a_mutant_happens_again_when_it_is_lived(mutant: Mutant) -> None:
     """Given the counterexample of a mutant, when it is lived, then its last step, and no other, breaks that rule."""
-    found = kill(mutant).counterexample
-    assert found is not None
+    found = example_of(mutant.name)
     lived = replay(configuration(found.configuration), found.moves, mutant.make())
     assert [None] * (len(lived) - 1) + [found.property] == [one.broken for one in lived]
 

@@ -6,9 +6,11 @@ import random
 
 import pytest
 
-from lifecycle.check import BY_HAND, SEEDS, SMALL, Configuration, Counterexample, Life, Mutant, configuration, kill
+from lifecycle.check import BY_HAND, SEEDS, SMALL, Configuration, Life, Mutant, configuration
 from lifecycle.check.moves import STRANGER
 from lifecycle.runtime.rehearsal import Rehearsal, rehearsed
+
+from ..check.stories import example_of
 
 LIVES, LENGTH = 6, 12
 
@@ -46,8 +48,7 @@ async def test_tracker_does_what_the_kernel_does(config: Configuration) -> None:
 )
 async def test_what_kills_a_mutant_shows_on_the_tracker(mutant: Mutant) -> None:
     """Given what kills a mutant, when it is played on a tracker, then it shows there, and not with the shipped kernel."""
-    found: Counterexample | None = kill(mutant).counterexample
-    assert found is not None
+    found = example_of(mutant.name)
     config = configuration(found.configuration)
     assert () == await rehearsed(config, found.moves)
     wrong = await rehearsed(config, found.moves, mutant.make())
