@@ -154,10 +154,10 @@ def exits() -> str:
     from lifecycle.cli import carrying, stopping
 
     rows = (
-        (0, "done: a run is ready"),
-        (carrying.ENDED_OTHERWISE, "a run ended interrupted, stopped or in error"),
+        (0, "done: a run is ready; of `check`: proved"),
+        (carrying.ENDED_OTHERWISE, "a run ended interrupted, stopped or in error; of `check`: refuted"),
         (carrying.BAD_INPUT, "wrong usage or bad input"),
-        (carrying.WAITING, "undecided: a run was left waiting for a human"),
+        (carrying.WAITING, "undecided: a run was left waiting for a human; of `check`: undetermined"),
         (stopping.LEFT_AT_ONCE, "left at once, by a second Ctrl-C"),
     )
     return table(("exit code", "means"), rows)

@@ -12,6 +12,7 @@ from lifecycle.check.machines import check_machine
 from lifecycle.check.mutants import BY_HAND, EQUIVALENT, SEEDS, Mutant, every_mutant, mutant
 from lifecycle.check.properties import Checked, Event, Invariant, LeadsTo
 from lifecycle.check.replay import Life, Lived, replay
+from lifecycle.check.retracing import faults_along
 from lifecycle.check.verdict import (
     PROVED,
     REFUTED,
@@ -24,11 +25,14 @@ from lifecycle.check.verdict import (
     check,
     kill,
 )
+from lifecycle.check.world import Stepper
+from lifecycle.kernel import KERNEL
 
 __all__ = [
     "BY_HAND",
     "CONFIGURATIONS",
     "EQUIVALENT",
+    "KERNEL",
     "LARGE",
     "PROVED",
     "REFUTED",
@@ -52,12 +56,14 @@ __all__ = [
     "Report",
     "RunPlan",
     "Size",
+    "Stepper",
     "Trace",
     "Verdict",
     "check",
     "check_machine",
     "configuration",
     "every_mutant",
+    "faults_along",
     "kill",
     "mutant",
     "replay",

@@ -6,19 +6,23 @@ this file: what a search found in canonical parts happens here, too, or the sear
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Iterator
 
 import attrs
 
 from lifecycle.check.configuration import Configuration
 from lifecycle.check.moves import RESTART, Memory, Move, Remembered, client_id, moves_of
+from lifecycle.check.promises import Seen
 from lifecycle.check.rules import Case, first_broken
-from lifecycle.check.slices import CRASH, DOWN, GONE, IN, LOST, OUT, OWED, PERFORM, UP, drop_of
+from lifecycle.check.slices import CRASH, DOWN, GONE, IN, LOST, OUT, OWED, PERFORM, UP, WORLD_MOVES, drop_of
 from lifecycle.check.world import NOTHING, Stepper, machines_of, remembering_of
 from lifecycle.errors import Invalid
 from lifecycle.kernel import KERNEL, Step
+from lifecycle.kernel.engine import malformed, unchanged
 from lifecycle.kernel.finding import timer_named
 from lifecycle.kernel.inputs import Input
+from lifecycle.kernel.invariants import detached_is_timed
 from lifecycle.kernel.values import Session
 
 SECOND = 1_000_000
@@ -39,6 +43,12 @@ class Lived:
     given: Input | None = None
     step: Step | None = None
     broken: str | None = None
+    kind: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Say whether the kernel was asked, and changed something."""
+        return self.step is not None and self.step.session is not self.before
 
 
 class Life:
@@ -50,97 +60,161 @@ class Life:
     def __init__(self, config: Configuration, kernel: Stepper = KERNEL) -> None:
         self.config = config
         self.kernel = kernel
+        self.machines = machines_of(kernel)
         self.moves = {move.name: move for move in moves_of(config)}
+        self.drops = {drop_of(client_id(place)): place for place in range(config.clients)}
         self.session: Session | None = None
         self.memory: Memory = (Remembered(),) * len(config.runs)
         self.process = UP
-        self.sockets = [OUT] * config.clients
+        self.sockets = (OUT,) * config.clients
         self.now = 0
         self.lived: list[Lived] = []
-        self._drops = {drop_of(client_id(place)): place for place in range(config.clients)}
 
     def fork(self) -> Life:
         """Return a life that goes on from here by itself."""
         other = Life(self.config, self.kernel)
-        other.session, other.memory, other.process, other.now = self.session, self.memory, self.process, self.now
-        other.sockets, other.lived = list(self.sockets), list(self.lived)
+        other.session, other.memory, other.now, other.lived = self.session, self.memory, self.now, list(self.lived)
+        other.process, other.sockets = self.process, self.sockets
         return other
 
+    @property
+    def crashes(self) -> bool:
+        """Say whether processes die in this configuration, so that hooks may be owed."""
+        return "crash" in self.config.families
+
+    @property
+    def seen(self) -> Seen:
+        """Return the state as promises look at it."""
+        orphan, attached = (None, ()) if self.session is None else (self.session.orphan, self.session.attachments)
+        return Seen(self.session, self.memory, orphan, self.process, attached, self.sockets)
+
+    # -- what may happen ----------------------------------------------------------------------------------------------
+
+    def input_of(self, move: Move) -> Input | None:
+        """Return the input that a move makes now; none if it cannot happen."""
+        return move.make(self.session, Remembered() if move.memory is None else self.memory[move.memory])
+
     def possible(self) -> list[str]:
-        """List the moves that would change something now."""
-        may_die = "crash" in self.config.families and self.session is not None
+        """List the moves that would change something now, those that break a rule among them."""
+        return [*self._of_the_kernel(), *self._of_the_world()]
+
+    def _of_the_kernel(self) -> Iterator[str]:
+        for move in self.moves.values():
+            if not self._is_its_time(move):
+                continue
+            given = self.input_of(move)
+            if move.kind == "detach" or (move.name == RESTART and self.session is not None):
+                yield move.name
+            elif given is not None:
+                step, broken = self._stepped(move, given)
+                if step.session is not self.session or broken is not None:
+                    yield move.name
+
+    def _of_the_world(self) -> Iterator[str]:
         if self.process == OWED:
-            return [PERFORM, CRASH]
-        if self.process in (DOWN, LOST):
-            return [RESTART]
-        found = [name for name, move in self.moves.items() if name != RESTART and self._would_change(move)]
-        found += [name for name, place in self._drops.items() if self.sockets[place] == IN]
-        return [*found, CRASH] if may_die else found
+            yield PERFORM
+        if self.process == UP:
+            yield from (name for name, place in self.drops.items() if self.sockets[place] == IN)
+        if self.crashes and self.process in (UP, OWED) and self.session is not None:
+            yield CRASH
 
-    def _would_change(self, move: Move) -> bool:
-        if not self._connected(move):
+    def _is_its_time(self, move: Move) -> bool:
+        """Say whether the process and the client's socket are such that the move may happen."""
+        if move.name == RESTART:
+            return self.process in (DOWN, LOST)
+        if self.process != UP:
             return False
-        given = self._input(move)
-        if given is None:
-            return False
-        return move.kind == "detach" or self.kernel.step(self.session, given, self._time(move, given)).changed
-
-    def _connected(self, move: Move) -> bool:
-        """Say whether the socket of a client's move is as it must be for it."""
         if move.client is None:
             return True
         return (self.sockets[move.client] == GONE) is (move.kind == "detach")
 
-    def _input(self, move: Move) -> Input | None:
-        return move.make(self.session, Remembered() if move.memory is None else self.memory[move.memory])
+    def kinds(self) -> set[str]:
+        """Return the kinds of moves that are possible now; while hooks are performed, those possible after it."""
+        if self.process == OWED:
+            after = self.fork()
+            after.do(PERFORM)
+            return {"perform", *after.kinds()}
+        return {self.kind_of(name) for name in self.possible()}
+
+    def kind_of(self, name: str) -> str:
+        """Return the kind of a move."""
+        move = self.moves.get(name)
+        if move is not None:
+            return move.kind
+        return {PERFORM: "perform", CRASH: "crash"}.get(name, "drop")
+
+    # -- what happens -------------------------------------------------------------------------------------------------
+
+    def do(self, name: str) -> Lived:
+        """Live one move. Raise Invalid for one that cannot happen now, or is none of this configuration."""
+        move = self.moves.get(name)
+        if move is None:
+            return self._world_does(name)
+        given = self.input_of(move) if self._is_its_time(move) else None
+        if given is None and not (self._is_its_time(move) and (name == RESTART or move.kind == "detach")):
+            raise Invalid(f"move {name!r}", "cannot happen now", "see what is possible")
+        nothing = Lived(name, move.fault, self.now, kind=move.kind)
+        lived = nothing if given is None else self._lives(move, given)
+        self._settle(move, lived)
+        self.lived.append(lived)
+        return lived
+
+    def _lives(self, move: Move, given: Input) -> Lived:
+        self.now, before = self._time(move, given), self.session
+        step, broken = self._stepped(move, given)
+        self.session = step.session
+        remembering = remembering_of(step) if step.session is not before else NOTHING
+        self.memory = remembering.after(self.memory)
+        return Lived(move.name, move.fault, self.now, before, given, step, broken, move.kind)
+
+    def _stepped(self, move: Move, given: Input) -> tuple[Step, str | None]:
+        """Step, and judge it; whatever the kernel raises breaks the rule that it is total."""
+        before = self.session
+        try:
+            step = self.kernel.step(before, given, self._time(move, given))
+        except Exception as error:
+            return unchanged(before, malformed(error), "total"), "total"
+        broken = first_broken(Case(move, before, given, step, self.machines))
+        after = step.session
+        if broken is None and after is not None and after is not before and not detached_is_timed(before, after, step):
+            broken = "detached-is-timed"
+        return step, broken
+
+    def _settle(self, move: Move, lived: Lived) -> None:
+        """Let process and sockets follow what the kernel did."""
+        committed = lived.changed and lived.step is not None and lived.step.journalled
+        if move.name == RESTART:
+            self.process = OWED if self.process == LOST or committed else UP
+        elif committed:
+            self.process = OWED if self.crashes else UP
+        if move.client is not None and (lived.changed or move.kind == "detach"):
+            self._socket(move.client, OUT if move.kind == "detach" else IN)
+
+    def _socket(self, place: int, state: int) -> None:
+        self.sockets = (*self.sockets[:place], state, *self.sockets[place + 1 :])
+
+    def _world_does(self, name: str) -> Lived:
+        """Live a move that the kernel is not asked about."""
+        if name not in (*WORLD_MOVES, *self.drops):
+            alike = difflib.get_close_matches(name, (*self.moves, *WORLD_MOVES, *self.drops), 1)
+            remedy = f"did you mean {alike[0]!r}?" if alike else "see what is possible"
+            raise Invalid(f"move {name!r}", f"configuration {self.config.name} has none of that name", remedy)
+        if name not in self._of_the_world():
+            raise Invalid(f"move {name!r}", "cannot happen now", "see what is possible")
+        if name == PERFORM:
+            self.process = UP
+        elif name == CRASH:
+            self.process = LOST if self.process == OWED else DOWN
+            self.sockets = (OUT,) * self.config.clients
+        else:
+            self._socket(self.drops[name], GONE)
+        self.lived.append(Lived(name, name == CRASH, self.now, kind=self.kind_of(name)))
+        return self.lived[-1]
 
     def _time(self, move: Move, given: Input) -> int:
         """Return when a move happens: a second later, or when its timer is due."""
         due = due_of(self.session, given) if move.fires else None
         return max(self.now + SECOND, due or 0)
-
-    def do(self, name: str) -> Lived:
-        """Live one move; raise Invalid if there is none of that name, or it cannot happen now."""
-        move = self.moves.get(name)
-        if move is None:
-            return self._own(name)
-        given = self._input(move) if self._connected(move) else None
-        if given is None and name != RESTART:
-            raise Invalid(f"move {name!r}", "cannot happen now", "see what is possible")
-        if given is None:
-            self.process = OWED if self.process == LOST else UP
-            return self._note(Lived(name, move.fault, self.now))
-        self.now = self._time(move, given)
-        before = self.session
-        step = self.kernel.step(before, given, self.now)
-        broken = first_broken(Case(move, before, given, step, machines_of(self.kernel)))
-        self.session = step.session
-        changed = step.session is not before
-        self.memory = (remembering_of(step) if changed else NOTHING).after(self.memory)
-        if move.client is not None and (changed or move.kind == "detach"):
-            self.sockets[move.client] = OUT if move.kind == "detach" else IN
-        if changed and step.journalled and "crash" in self.config.families:
-            self.process = OWED
-        elif name == RESTART:
-            self.process = OWED if self.process == LOST else UP
-        return self._note(Lived(name, move.fault, self.now, before, given, step, broken))
-
-    def _own(self, name: str) -> Lived:
-        """Live a move that is the world's own."""
-        if name == PERFORM:
-            self.process = UP
-        elif name == CRASH:
-            self.process = LOST if self.process == OWED else DOWN
-            self.sockets = [OUT] * self.config.clients
-        elif name in self._drops:
-            self.sockets[self._drops[name]] = GONE
-        else:
-            raise Invalid(f"move {name!r}", "there is none of that name", "see what is possible")
-        return self._note(Lived(name, name == CRASH, self.now))
-
-    def _note(self, lived: Lived) -> Lived:
-        self.lived.append(lived)
-        return lived
 
 
 def due_of(session: Session | None, given: Input) -> int | None:

@@ -99,13 +99,14 @@ def nothing_without_commit(case: Case) -> bool:
 def what_is_made_is_fresh(case: Case) -> bool:
     """Give every timer, execution and grant that a step makes a token that was never used before."""
     after = case.after
-    if case.step.journalled and after.revision != (1 if case.before is None else case.before.revision + 1):
+    journalled = case.step.journalled
+    if journalled and after.revision != (1 if case.before is None else case.before.revision + 1):
         return False
     hook: Any
     for hook in case.step.hooks:
         kind = hook.__class__
         if kind is hooks.ArmTimer:
-            if hook.token[0] != after.revision and (case.step.journalled or hook.token[1] == 0):
+            if hook.token[0] != after.revision if journalled else hook.token[1] == 0:  # in memory, the count tells
                 return False
         elif kind is hooks.CallCode and hook.token != after.revision:
             return False

@@ -32,6 +32,7 @@ class Counterexample:
     """How a property is broken: the configuration, and the moves by name; for a promise, those that go on for ever.
 
     ``forever`` is none for a rule; empty: nothing more happens. ``faults`` counts the moves that nobody wants.
+    ``about`` says what the promise is about; ``without`` names the assumption that was withdrawn from it, if one was.
     """
 
     property: str
@@ -39,6 +40,8 @@ class Counterexample:
     moves: tuple[str, ...]
     forever: tuple[str, ...] | None = None
     faults: int = 0
+    about: str = ""
+    without: str | None = None
 
 
 @attrs.frozen
@@ -117,24 +120,27 @@ class Judging:
         for violation in found.violations.values():
             moves = tuple(slices.labels[move] for move in trace_of(slices, found, violation))
             self.note(Counterexample(violation.rule, config.name, moves, None, violation.faults))
+        for promise in promises_of(config):
+            self.promised.setdefault(promise.name, promise.sentence)
         if found.complete and not found.violations:
-            self.promises(config, slices, found)
-        else:
-            for promise in promises_of(config):
-                self.promised.setdefault(promise.name, promise.sentence)
+            self.promises(config, slices, found, told)
         seconds = time.perf_counter() - began
         size = found.states, found.transitions, slices.kernel_calls, seconds, found.complete
         self.sizes.append(Size(config.name, config.bounds(), *size))
         return found.complete
 
-    def promises(self, config: Configuration, slices: Slices, found: Explored) -> None:
-        """Judge every promise of a configuration."""
+    def promises(
+        self, config: Configuration, slices: Slices, found: Explored, told: Callable[[Explored], bool] | None
+    ) -> None:
+        """Judge every promise of a configuration, unless somebody says stop."""
         for promise, lasso, reached in judged_promises(config, slices, found):
-            self.promised.setdefault(promise.name, promise.sentence)
             if reached:
                 self.premises.add(promise.name)
             if lasso is not None:
                 self.note(counterexample_of(promise, lasso, config, slices, found))
+            if told is not None and told(found):
+                found.complete = False
+                return
 
     def note(self, one: Counterexample) -> None:
         """Keep the counterexample with the fewest faults, then the fewest moves, of each property."""
@@ -190,7 +196,12 @@ def bits(kinds: Mapping[str, int], names: frozenset[str]) -> int:
 
 
 def counterexample_of(
-    promise: Promise, lasso: Lasso[int], config: Configuration, slices: Slices, found: Explored
+    promise: Promise,
+    lasso: Lasso[int],
+    config: Configuration,
+    slices: Slices,
+    found: Explored,
+    without: str | None = None,
 ) -> Counterexample:
     """Return how a promise is broken, in names."""
 
@@ -199,7 +210,7 @@ def counterexample_of(
 
     stem = tuple(slices.labels[move] for move in trace_to(slices, found, lasso.start)) + names(lasso.stem)
     faults = sum(arc.fault for arc in lasso.stem)
-    return Counterexample(promise.name, config.name, stem, names(lasso.loop), faults)
+    return Counterexample(promise.name, config.name, stem, names(lasso.loop), faults, promise.about, without)
 
 
 def check(

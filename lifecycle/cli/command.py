@@ -25,6 +25,8 @@ from lifecycle.cli import reading, terminal
 from lifecycle.cli.answering import asked_in_place
 from lifecycle.cli.asking import refuse_constant
 from lifecycle.cli.carrying import BAD_INPUT, ENDED_OTHERWISE, WAITING, Carrying, OneSessionStore, opened
+from lifecycle.cli.checking import check
+from lifecycle.cli.options import debug_option, json_option
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
@@ -75,22 +77,6 @@ def default_path_shown() -> str:
     return str(default_path()).replace(str(Path.home()), "~", 1)
 
 
-def show_tracebacks(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    """Do what --debug asks for, wherever it stands."""
-    if wanted:
-        os.environ["LIFECYCLE_DEBUG"] = "1"
-
-
-debug_option = click.option(
-    "--debug",
-    is_flag=True,
-    expose_value=False,
-    callback=show_tracebacks,
-    help="Show tracebacks (like LIFECYCLE_DEBUG=1).",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON Lines instead of text.")
-
-
 @click.group(
     no_args_is_help=False,
     epilog="Example: lifecycle run examples/tidy.py:tidy ~/Downloads --session downloads",
@@ -102,6 +88,7 @@ def lifecycle() -> None:
     """Run agents under a declared lifecycle, answer what they ask, and look at what became of them.
 
     Exit codes: 0 done, 1 a run was interrupted, stopped or failed, 2 wrong usage or bad input, 3 a run waits.
+    Of check: 0 proved, 1 refuted, 2 wrong usage, 3 undetermined.
     """
 
 
@@ -392,24 +379,7 @@ def history(session: str, after: int, store: str | None, as_json: bool) -> int:
     return 0
 
 
-# -- check ------------------------------------------------------------------------------------------------------------
-
-
-@lifecycle.command(epilog="Example: lifecycle check shop.py:CHECKED --limit-states 10000")
-@click.argument("target")
-@click.option("--limit-states", type=click.IntRange(min=1), help="Visit at most so many situations.")
-@json_option
-@debug_option
-def check(target: str, limit_states: int | None, as_json: bool) -> int:
-    """Check a machine of your own: visit every situation, and judge its properties.
-
-    TARGET is module:name or path.py:name: a machine, a function that returns one, or a Checked.
-
-    Exit codes: 0 proved, 1 refuted, 2 wrong usage or bad input, 3 undetermined.
-    """
-    from lifecycle.cli.checking_machines import check_target
-
-    return check_target(target, as_json=as_json, limit=limit_states)
+lifecycle.add_command(check)
 
 
 # -- calling ----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ file that another process writes to is read as it is at that moment, and nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -210,13 +210,21 @@ def at(now: int) -> str:
     return datetime.fromtimestamp(now / 1_000_000).astimezone().isoformat(" ", "seconds")
 
 
-def write_table(output: Output, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table: as wide as the terminal, or as its content where there is none."""
+def write_table(
+    output: Output,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    styles: Mapping[str, str] | None = None,
+) -> None:
+    """Write a table: as wide as the terminal, or as its content where there is none.
+
+    ``styles`` says how cells that hold exactly such a text look, where there are colours.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(on_one_line(cell)) for cell in row))
+        table.add_row(*(Text(on_one_line(cell), (styles or {}).get(cell, "")) for cell in row))
     width = None if output.out.isatty() else WIDTH_WITHOUT_TERMINAL
     console = Console(file=output.out, width=width, no_color=not has_colours(output.out), highlight=False)
     with console.capture() as drawn:

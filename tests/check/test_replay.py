@@ -6,11 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.check import CONFIGURATIONS, SMALL, Configuration, Life
+from lifecycle.check import (
+    BY_HAND,
+    CONFIGURATIONS,
+    SEEDS,
+    SMALL,
+    Configuration,
+    Life,
+    Mutant,
+    configuration,
+    replay,
+)
 from lifecycle.check.parts import plain_timer, work_of
 from lifecycle.check.slices import Slices
 from lifecycle.check.world import World
 from lifecycle.errors import Invalid
+from lifecycle.kernel import KERNEL
+
+from .stories import example_of
 
 
 class Twin:
@@ -89,3 +102,55 @@ def test_timers_fire_when_they_are_due() -> None:
     fired = life.do("the orphan timer fires")
     assert fired.at == started.step.session.orphan.due
     assert fired.step is not None and not fired.step.journalled
+
+
+@pytest.mark.parametrize("mutant", (*SEEDS, *BY_HAND[:2], *BY_HAND[6:9]), ids=lambda one: one.name)
+def test_what_kills_a_mutant_happens_again_when_it_is_lived(mutant: Mutant) -> None:
+    """Given the counterexample of a mutant, when it is lived, then its last step, and no other, breaks that rule."""
+    found = example_of(mutant.name)
+    lived = replay(configuration(found.configuration), found.moves, mutant.make())
+    assert [None] * (len(lived) - 1) + [found.property] == [one.broken for one in lived]
+
+
+def test_kernel_that_raises_is_judged_not_to_be_total() -> None:
+    """Given a kernel that raises, when a life is lived under it, then the rule that is broken is named."""
+
+    class Raising:
+        def step(self, *given: object) -> object:
+            raise ZeroDivisionError
+
+    life = Life(SMALL[0], Raising())  # type: ignore[arg-type]
+    assert "total" == life.do("ada starts r1").broken
+    assert life.session is None
+
+
+def test_death_of_a_process_is_told_of_one_life_alone() -> None:
+    """Given a fork, when its process dies, then only another may take over; the life it came from goes on."""
+    life = Life(configuration("clients"))
+    for name in ("ada starts r1", "the hooks are performed", "c1 attaches"):
+        life.do(name)
+    other = life.fork()
+    other.do("the process dies")
+    assert (("c1",), 3, 4) == (life.session and life.session.attachments, len(life.lived), len(other.lived))
+    assert ["the next process takes over"] == other.possible()
+    assert "perform" in life.kinds()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ada starts r9", "configuration clients has none of that name; did you mean 'ada starts r"),
+        ("zzz", "configuration clients has none of that name; see what is possible"),
+        ("ada approves q1", "cannot happen now; see what is possible"),
+        ("the connection of c1 drops", "cannot happen now; see what is possible"),
+        ("the next process takes over", "cannot happen now; see what is possible"),
+        ("c1 is noticed to be gone", "cannot happen now; see what is possible"),
+    ],
+)
+def test_move_that_cannot_happen_is_refused(name: str, said: str) -> None:
+    """Given a name that is no move, or none that can happen now, then it is refused and nothing has happened."""
+    life = Life(configuration("clients"), KERNEL)
+    with pytest.raises(Invalid) as refused:
+        life.do(name)
+    assert said in str(refused.value)
+    assert [] == life.lived

@@ -1,0 +1,91 @@
+"""Assuming: which promise rests on which assumption, found by withdrawing them one at a time.
+
+What lives here: the judging of promises with one assumption less. What must not: the promises. The law of this file: an
+assumption that nothing rests on is told as much as one that everything rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from lifecycle.check.configuration import SMALL, Configuration
+from lifecycle.check.graph import broken_promise
+from lifecycle.check.packed import PackedGraph
+from lifecycle.check.promises import Promise, Seen, promises_of
+from lifecycle.check.search import Explored, explore
+from lifecycle.check.slices import Slices
+from lifecycle.check.verdict import Counterexample, Progress, bits, counterexample_of
+from lifecycle.check.world import Stepper, World
+from lifecycle.kernel import KERNEL
+
+
+@attrs.frozen
+class Resting:
+    """Whether a promise holds in a configuration without one of its assumptions; ``assumption`` none: with all."""
+
+    promise: str
+    about: str
+    sentence: str
+    configuration: str
+    assumption: str | None
+    counterexample: Counterexample | None
+
+    @property
+    def holds(self) -> bool:
+        """Say whether the promise is kept all the same."""
+        return self.counterexample is None
+
+
+def resting(
+    configurations: Iterable[Configuration] = SMALL,
+    kernel: Stepper = KERNEL,
+    *,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Resting]:
+    """Judge every promise with all its assumptions, then without each of them.
+
+    A configuration that cannot be explored to its end, or whose kernel breaks a rule, says nothing.
+    """
+    for config in configurations:
+        slices = Slices(World(config, kernel))
+        told = None if progress is None else (lambda found, name=config.name: progress(name, found))
+        found = explore(slices, limit=limit, progress=told)
+        if not found.complete or found.violations:
+            continue
+        for one in withdrawn(config, slices, found):
+            yield one
+            if told is not None and told(found):
+                return
+
+
+def withdrawn(config: Configuration, slices: Slices, found: Explored) -> Iterator[Resting]:
+    """Judge the promises of one configuration."""
+    seen = {state: Seen(*slices.unpack(state)) for state in found.every_state()}
+    graph = PackedGraph(slices, seen)
+    for promise in promises_of(config):
+        starts = [state for state, parts in seen.items() if promise.premise(parts)]
+        if not starts:
+            continue
+        for assumption in (None, *sorted(promise.fair)):
+            fair = frozenset(kind for kind in promise.fair if kind != assumption)
+            if assumption is not None and not bits(slices.kinds, frozenset({assumption})):
+                continue  # nothing of that kind happens here
+            lasso = broken_promise(
+                graph,
+                starts,
+                lambda state, promise=promise: promise.goal(seen[state]),  # type: ignore[misc]
+                bits(slices.kinds, fair),
+                bits(slices.kinds, promise.finitely),
+            )
+            example = None
+            if lasso is not None:
+                example = counterexample_of(promise, lasso, config, slices, found, assumption)
+            yield told_of(promise, config, assumption, example)
+
+
+def told_of(promise: Promise, config: Configuration, assumption: str | None, example: Counterexample | None) -> Resting:
+    """Make the record of one judgement."""
+    return Resting(promise.name, promise.about, promise.sentence, config.name, assumption, example)
