@@ -54,8 +54,10 @@ class Draining(Stepping):
         """Start the clock and recover: sessions with live work first, then the idle ones.
 
         One session that cannot be read is named and left; what is asked of it hears the same. Raise StoreError for a
-        store that another runtime has, and leave it alone.
+        store that another runtime has, and leave it alone; Refused if this one is open already.
         """
+        if self._has_store:
+            raise Refused("runtime", "is open already", "use it; a closed one is replaced by a new one")
         self.store.claim()
         self._has_store = True
         try:
@@ -105,8 +107,9 @@ class Draining(Stepping):
         if not self._has_store:
             try:
                 self.store.claim()
-            except StoreError:
-                return
+            except StoreError as error:
+                if error.fields.get("claimed"):
+                    return
         self.store.close()
 
     def _left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -96,12 +96,17 @@ def conclude(tracker: Host, session: str, run: str, ended: Iterable[Ended]) -> N
 def let_go(tracker: Host, line: Line, ended: Mapping[str, Ended]) -> None:
     """Give back what is held here for a session that others have changed, and conclude what ``ended`` there by run.
 
-    For what goes on, its recovery takes again what is held.
+    For what goes on, its recovery takes again what is held. Code at work here is told to stop: it is lost there.
     """
     if line.session is None:
         return
     if line.grant is not None:
         line.grant.abort("crashed")
+        controller = tracker.controllers.get(line.id, line.grant.id)
+        if controller is not None and line.grant.id not in ended:
+            signal(tracker, line.id, controller, "crashed")
+            tracker.controllers.evict(line.id, line.grant.id, controller.token)
+        line.grant = None
     for timer in timers(line.session):
         tracker.timers.disarm(line.id, timer.name, timer.owner, timer.token)
     for run, record in ended.items():

@@ -21,7 +21,7 @@ import attrs
 from lifecycle.errors import Invalid, LifecycleError, NotFound
 from lifecycle.kernel.engine import KERNEL, Kernel
 from lifecycle.kernel.inputs import Begin, ExecutionSettled, Failure
-from lifecycle.kernel.values import Policy, RunSpec
+from lifecycle.kernel.values import Policy, RunSpec, us
 from lifecycle.runtime.border import LOCAL, fitted
 from lifecycle.runtime.clock import Clock
 from lifecycle.runtime.controllers import RunAborted
@@ -79,6 +79,7 @@ class Runtime(Tracker):
         elif agents is not None:
             self._find = agents
         self._tasks: dict[asyncio.Task[Any], Call] = {}
+        self._left_behind: set[str] = set()
         self._when_done = self._task_done  # bound once, not for each task
         self._watchdog: Watchdog | None = None
 
@@ -181,7 +182,7 @@ class Runtime(Tracker):
     def offered(self, line: Line, run: str, execution: int) -> None:
         """Ask to begin, some turns after the acknowledgement; an offer whose agent is not known waits for it."""
         session = line.session
-        if self._closing is not None or session is None or session.head is None:
+        if self._closing is not None or session is None or session.head is None or line.id in self._left_behind:
             return
         try:
             self._agent(line.id, session.head.spec)
@@ -191,6 +192,25 @@ class Runtime(Tracker):
             return
         self._waiting_for_agent.pop(line.id, None)
         asyncio.get_running_loop().call_soon(self._ask_to_begin, line.id, Begin(run, execution))
+
+    def left_behind(self, session: str) -> None:
+        """Begin nothing in a session while code of it is still at work here, at most for the closing grace."""
+        if self._is_at_work(session):
+            self._left_behind.add(session)
+            grace = us(self.policy.closing_grace_seconds)
+            self.clock.call_at(self.clock.now() + grace, lambda: self._returned(session))
+
+    def _is_at_work(self, session: str) -> bool:
+        return any(call.grant.session == session for call in self._tasks.values())
+
+    def _returned(self, session: str) -> None:
+        """Take up the offer that waited until code which was left behind had returned, or its time was over."""
+        if session not in self._left_behind or self._closed:
+            return
+        self._left_behind.discard(session)
+        line = self._lines.get(session)
+        if line is not None and line.offer is not None:
+            self.offered(line, *line.offer)
 
     def _ask_to_begin(self, session: str, given: Begin) -> None:
         if self._closing is None:
@@ -283,6 +303,8 @@ class Runtime(Tracker):
         else:
             fact = task.result()
         self._settled(grant, fact)
+        if grant.session in self._left_behind and not self._is_at_work(grant.session):
+            self._returned(grant.session)
 
     def _settled(self, grant: Grant, fact: ExecutionSettled) -> None:
         if not self.is_closed:

@@ -391,6 +391,7 @@ class Stepping:
             return
         waiting = line.everything_in_line()
         del self._lines[line.id]
+        self.left_behind(line.id)
         let_go(self, line, {run: record for run, record in records.items() if record is not None})
         self._recover(line.id)
         for item in waiting:
@@ -475,6 +476,9 @@ class Stepping:
 
     def call(self, line: Line, grant: Grant) -> None:
         """Call the code; a tracker's own loop has it already."""
+
+    def left_behind(self, session: str) -> None:
+        """Take note that code of that session may still be at work here, though it is lost there."""
 
     def run_over(self, session: str, run: str) -> None:
         """Take note that a run has ended; what was kept for its sake may go."""

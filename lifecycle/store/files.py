@@ -309,6 +309,11 @@ class WriterLock:
             time.sleep(LOOK_SECONDS)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+    @property
+    def is_held(self) -> bool:
+        """Say whether it is still ours: not released, and not inherited by a fork."""
+        return not self._file.closed
+
     def release(self) -> None:
         """Let another one write."""
         self._file.close()

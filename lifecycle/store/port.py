@@ -207,7 +207,8 @@ def changed_underneath(session: str, stands_on: int | None, revision: int | None
 
 def claimed_already(store: str) -> StoreError:
     """Refuse a second runtime on one store."""
-    return StoreError(f"store {store}", "another runtime works on it", "close that one, or give each its own store")
+    fact, remedy = "another runtime works on it", "close that one, or give each its own store"
+    return StoreError(f"store {store}", fact, remedy, claimed=True)
 
 
 def name_taken(session: str, kind: str, name: str) -> StoreError:

@@ -305,6 +305,9 @@ class SQLiteStore:
         """Return the connection that writes."""
         if self._writer is None:
             raise self._shut()
+        if self._lock is None or not self._lock.is_held:
+            fact = "belongs to the process that opened it, not to a fork of it"
+            raise refuse(self._path, fact, "open a store of its own for reading, or start a process that does not fork")
         return self._writer
 
     def _undone(self, connection: sqlite3.Connection, fault: BaseException) -> BaseException:

@@ -16,6 +16,7 @@ from lifecycle import (
     Approval,
     MemoryStore,
     Policy,
+    Refused,
     RunHandle,
     Runtime,
     SQLiteStore,
@@ -413,6 +414,57 @@ async def test_run_that_others_touched_in_the_store_is_lost_by_policy(stage: Sta
     for _ in range(2):
         actor.returns()
         await stage.settle()
+
+
+async def test_code_that_is_left_behind_is_stopped_before_the_next_begins(stage: Stage) -> None:
+    """Given code at work whose session was changed in the store by others, when that shows, then it is told to stop,
+
+    and neither its run's next attempt nor another run begins before it has returned, or its closing grace has passed.
+    """
+    runtime = await stage.open(policy=Policy(orphan_grace_seconds=None, closing_grace_seconds=10))
+    stubborn, next_ = Actor(stubborn=True), Actor()
+    await stage.start(stubborn, on_crash="rerun")
+    step_from_elsewhere(stage, i.Attach("elsewhere"))
+    with pytest.raises(StoreError, match="changed underneath"):
+        await runtime.attach("s-1")
+    await stage.pass_time(5)
+    assert stubborn.grants[0].signal.aborted
+    assert (1, 1) == (stubborn.cancelled, len(stubborn.grants))
+    queued = await stage.start(next_)
+    assert ("starting", 1) == (queued.state, len(stubborn.grants))
+    await stage.pass_time(6)
+    assert 2 == len(stubborn.grants), "its grace is over: the next attempt may begin"
+    stubborn.stubborn = False
+    for _ in range(2):
+        stubborn.returns()
+        await stage.settle()
+    next_.returns()
+    await stage.settle()
+
+
+async def test_code_that_returns_when_told_makes_room_at_once(stage: Stage) -> None:
+    """Given such code that does stop, when it has returned, then the next attempt begins without waiting for a grace."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor, on_crash="rerun")
+    step_from_elsewhere(stage, i.Attach("elsewhere"))
+    with pytest.raises(StoreError, match="changed underneath"):
+        await runtime.attach("s-1")
+    await stage.settle()
+    assert (1, 2, "running") == (actor.cancelled, len(actor.grants), handle.state)
+    actor.returns()
+    await stage.settle()
+
+
+async def test_runtime_is_opened_once(stage: Stage) -> None:
+    """Given an open runtime, when it is opened again, then that is refused in words about it, and it goes on."""
+    runtime = await stage.open(policy=NO_GRACE)
+    with pytest.raises(Refused, match="is open already"):
+        await runtime.open()
+    actor = Actor()
+    await stage.start(actor)
+    actor.returns()
+    await stage.settle()
 
 
 async def test_session_that_others_change_all_the_time_is_tried_ever_again_with_pauses(stage: Stage) -> None:
