@@ -36,7 +36,9 @@ def page(killed: Sequence[Killed]) -> str:
     found = [(one, one.counterexample) for one in killed if one.counterexample is not None]
     by_rule = Counter(example.property for _, example in found)
     seeds, others = [one for one in found if one[0].story], [one for one in found if not one[0].story]
-    score = f"**{len(found)} of {len(killed)} mutants are found out.** The other {len(EQUIVALENT)} are no change at all:\n"
+    score = (
+        f"**{len(found)} of {len(killed)} mutants are found out.** The other {len(EQUIVALENT)} are no change at all:\n"
+    )
     parts = [
         HEAD,
         score,

@@ -41,7 +41,7 @@ from lifecycle.kernel.inputs import (
     StartRun,
     TimerFired,
 )
-from lifecycle.kernel.invariants import RULES, detached_is_timed, segments
+from lifecycle.kernel.invariants import RULES, detached_is_timed, ended_is_not_advertised, segments
 from lifecycle.kernel.replies import Aborted, Admitted, Decided, Granted, Rejection
 from lifecycle.kernel.values import Question, Request, Run, Session
 
@@ -443,9 +443,13 @@ def _asked_at_commit(rule: Any) -> Holds:
 ANY: tuple[tuple[str, Holds], ...] = (("total", answered_without_fault), ("abort-ends", accepted_abort_ends))
 """Asked of every step, changed or not."""
 
+ASKED_ELSEWHERE = (detached_is_timed, ended_is_not_advertised)
+"""Of the rules asked at every commit, one is about a client's side, and one says more than those before it."""
+
 RUN_SIDE: tuple[tuple[str, Holds], ...] = (
     ("commit-before-hooks", nothing_without_commit),
-    *((name, _asked_at_commit(rule)) for name, rule in RULES if rule is not detached_is_timed),
+    ("ended-is-not-advertised", _asked_at_commit(ended_is_not_advertised)),
+    *((name, _asked_at_commit(rule)) for name, rule in RULES if rule not in ASKED_ELSEWHERE),
     ("stale-is-noop", what_is_made_is_fresh),
     ("one-execution", granted_code_is_called),
     ("ended-is-not-advertised", ends_are_told),

@@ -13,7 +13,7 @@ from tests.docs.test_generated import loaded
 pytestmark = pytest.mark.usefixtures("untraced")
 
 STORIES = {
-    "ended-run-stays-active": ("session-wears-head", ("ada starts r1", "the head is reported complete")),
+    "ended-run-stays-active": ("ended-is-not-advertised", ("ada starts r1", "the head is reported complete")),
     "run-without-controller": ("registered-before-ack", ("ada starts r1",)),
     "one-shot-orphan-timer": ("orphans-are-reaped", ("ada starts r1", "the orphan timer fires")),
     "session-without-its-head": (

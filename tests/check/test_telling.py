@@ -18,7 +18,7 @@ from .stories import example_of, story_of
 ENDINGS = {
     "ended-run-stays-active": """
         end of r1 published: ready (completed)
-     ✗ breaks session-wears-head
+     ✗ breaks ended-is-not-advertised
   now: session ready · head r1 starting · nobody attached · armed orphan timer, queue deadline of r1
   with the shipped kernel: session ready · no run is unfinished · nobody attached · armed orphan timer""",
     "run-without-controller": """
