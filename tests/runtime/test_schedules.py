@@ -125,7 +125,7 @@ class Schedules(RuleBasedStateMachine):
     @initialize()
     def opens(self) -> None:
         """Open the first runtime."""
-        self.stage = Stage(Disk(self.kind, Path(self.folder.name)))
+        self.stage = Stage(Disk(None if self.kind == "memory" else Path(self.folder.name) / "runs.db"))
         self.go(self.stage.open(policy=POLICY))
         for session in ("s-1", "s-2"):
             self.starts_one(session, None)
