@@ -48,6 +48,9 @@ from lifecycle.kernel.values import Answer, Ended, Found, Question, Request, Run
 
 NEW, LIVE, ENDED = "new", "live", "ended"
 
+INPUT, CHECKPOINT, RESULT = '"input"', '"checkpoint"', '"result"'
+"""Bodies are texts of JSON, as the runtime writes them; the kernel never opens one."""
+
 
 @attrs.frozen(cache_hash=True)
 class Remembered:
@@ -119,7 +122,9 @@ def agent_of(run: RunPlan) -> str:
 def question_of(plan: AskPlan) -> Question:
     """Make the question of a plan; its expiry, if it has one, is due at ``DUE``."""
     expiry = DUE if plan.expires else None
-    return Question(plan.id, "approval", f"may I? ({plan.id})", f"digest of {plan.id}", expiry, plan.on_expiry)
+    return Question(
+        plan.id, "approval", f'{{"text":"may I? ({plan.id})"}}', f"digest of {plan.id}", expiry, plan.on_expiry
+    )
 
 
 VERBS = {
@@ -142,7 +147,7 @@ def spec_of(config: Configuration, place: int) -> RunSpec:
         plan.owner,
         plan.deciders,
         agent_of(plan),
-        "input",
+        INPUT,
         f"digest of {run_id(place)}",
         DUE if plan.deadline else None,
         DUE if plan.queue_deadline else None,
@@ -352,7 +357,7 @@ def parked_by(
         return None
     slot = session.execution
     known = known_of(config, memory, place, asks)
-    return ExecutionSettled(slot.id, slot.token, Parked("checkpoint", tuple(question_of(plan) for plan in asks)), known)
+    return ExecutionSettled(slot.id, slot.token, Parked(CHECKPOINT, tuple(question_of(plan) for plan in asks)), known)
 
 
 def retract(place: int, plan: AskPlan, session: Session | None, memory: Remembered) -> Input | None:
@@ -366,7 +371,7 @@ def retract(place: int, plan: AskPlan, session: Session | None, memory: Remember
 
 def completed(run: str, execution: int, token: int) -> Input:
     """The answer is there."""
-    return RunCompleted(run, "result", execution, token)
+    return RunCompleted(run, RESULT, execution, token)
 
 
 def failed(run: str, execution: int, token: int) -> Input:
@@ -376,7 +381,7 @@ def failed(run: str, execution: int, token: int) -> Input:
 
 def returned(run: str, execution: int, token: int) -> Input:
     """The code returned a value."""
-    return ExecutionSettled(execution, token, Value("result"))
+    return ExecutionSettled(execution, token, Value(RESULT))
 
 
 def raised(run: str, execution: int, token: int) -> Input:
@@ -391,7 +396,7 @@ def returned_nothing(run: str, execution: int, token: int) -> Input:
 
 def checkpointed(run: str, execution: int, token: int) -> Input:
     """The code set a checkpoint."""
-    return Checkpointed(execution, token, "checkpoint")
+    return Checkpointed(execution, token, CHECKPOINT)
 
 
 def asked_nothing(run: str, execution: int, token: int) -> Input:
@@ -418,7 +423,7 @@ def reported_complete(session: Session | None, memory: Remembered) -> Input | No
     """A tracker reports that a head which waits for its turn is complete, without any code."""
     if session is None or session.head is None or executing(session):
         return None
-    return RunCompleted(session.head.spec.id, "result")
+    return RunCompleted(session.head.spec.id, RESULT)
 
 
 def reported_failed(session: Session | None, memory: Remembered) -> Input | None:
@@ -437,7 +442,7 @@ def reported_ended(
 
 def reported_queued(session: Session | None, memory: Remembered) -> Input | None:
     """A report about a run whose turn it is not."""
-    return RunCompleted(session.queue[0].spec.id, "result") if session is not None and session.queue else None
+    return RunCompleted(session.queue[0].spec.id, RESULT) if session is not None and session.queue else None
 
 
 def uncalled(session: Session | None, memory: Remembered) -> Input | None:
@@ -535,7 +540,7 @@ def decision(
     run: str, plan: AskPlan, kind: str, by: str, *, name: str = "", digest: str = "", found: Found | None = None
 ) -> Decide:
     """Make a decision; ``name`` tells this one from another of the same kind."""
-    content = {"answer": "yes", "reject_and_continue": "not like that"}.get(kind)
+    content = {"answer": '"yes"', "reject_and_continue": '"not like that"'}.get(kind)
     shown = digest or question_of(plan).digest
     stored = Found() if found is None else found
     return Decide(run, plan.id, name or f"{kind} {plan.id}", kind, by, shown, content, found=stored)

@@ -29,8 +29,8 @@ DUE = 1
 REVISION = 1_000
 """The revision before every step: all that a step makes anew is above it, all that was there is below."""
 
-OLD, PRESENT = 1, 2
-"""Identities of executions and tokens: of one that is over, and of the present one."""
+OLD, PRESENT = -1, 2
+"""Identities of executions and tokens: of one that is over, which no session has, real or canonical; the present one."""
 
 PRESENT_TOKEN = (PRESENT, 0)
 OLD_TOKEN = (OLD, 0)

@@ -64,12 +64,13 @@ class Life:
 
     def possible(self) -> list[str]:
         """List the moves that would change something now."""
-        found = []
-        for move in self.moves.values():
-            given = self.input_of(move)
-            if given is not None and self.kernel.step(self.session, given, self._time(move, given)).changed:
-                found.append(move.name)
-        return found
+        return [name for name in self.moves if self.may(name)]
+
+    def may(self, name: str) -> bool:
+        """Say whether a move would change something now."""
+        move = self.moves[name]
+        given = self.input_of(move)
+        return given is not None and self.kernel.step(self.session, given, self._time(move, given)).changed
 
     def do(self, name: str) -> Lived:
         """Live one move; a name that is none of the kernel's is the world's own and changes nothing here."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from lifecycle.kernel.engine import KERNEL, Kernel
 from lifecycle.runtime import Observed, Runtime, ShutdownReport, Tracker, VirtualClock
+from lifecycle.runtime.writer import Writer
 from lifecycle.testing.agreement import disagreements
 from lifecycle.testing.faults import Disk, FaultyStore
 
@@ -24,9 +25,10 @@ class Stage:
     """One disk, and the runtimes that live on it one after another.
 
     ``runtime`` and ``store`` are those of the present process; ``observed`` is what every process told its observers.
+    ``in_place``: commit without a thread, so that the same story takes the same way each time.
     """
 
-    def __init__(self, disk: Disk | None = None) -> None:
+    def __init__(self, disk: Disk | None = None, in_place: bool = False) -> None:
         self.disk = Disk() if disk is None else disk
         self.clock = VirtualClock()
         self.observed: list[Observed] = []
@@ -35,6 +37,7 @@ class Stage:
         self.runtime: Any = None
         self.store: FaultyStore = None  # type: ignore[assignment]
         self.strict = True
+        self.in_place = in_place
 
     async def open(
         self,
@@ -48,6 +51,8 @@ class Stage:
         self.clock, self.store = successor_of(self.clock), self.disk.open()
         made = kind(self.store, clock=self.clock, kernel=kernel, **choices)
         made.observe(lambda observed: self._observe(made, observed))
+        if self.in_place:
+            made.writer_kind = InPlaceWriter
         self.runtime = made
         if observer is not None:
             made.observe(observer)
@@ -106,9 +111,19 @@ class Stage:
     def _observe(self, runtime: Tracker, observed: Observed) -> None:
         """Keep what was observed, and whatever is wrong with it: an observer that raises would only be counted."""
         self.observed.append(observed)
-        if self.strict and not observed.redelivered:
+        if self.strict and not observed.redelivered and not self.store.is_dead:
             found = disagreements(runtime, observed)
             self.wrong += [f"{type(observed.input).__name__}: {fault}" for fault in found]
+
+
+class InPlaceWriter(Writer):
+    """Commit on the event loop, whatever has gathered."""
+
+    def _flush(self) -> None:
+        self._flushing = False
+        group, self._staged = self._staged, []
+        if group:
+            self._finish(group, *self._commit(group))
 
 
 def successor_of(clock: VirtualClock) -> VirtualClock:
