@@ -140,7 +140,7 @@ class SchedulesOnDisk(Schedules):
     in_place = False
 
 
-@pytest.mark.parametrize(("machine", "examples"), [(Schedules, 100), (SchedulesOnDisk, 30)], ids=["memory", "sqlite"])
+@pytest.mark.parametrize(("machine", "examples"), [(Schedules, 80), (SchedulesOnDisk, 25)], ids=["memory", "sqlite"])
 def test_any_schedule_keeps_every_rule(machine: type[Schedules], examples: int) -> None:
     """Given any schedule of requests, code, time, failing commits and crashes, then every rule is kept throughout."""
     run_state_machine_as_test(
