@@ -25,14 +25,18 @@ from lifecycle.kernel.replies import Rejection
 from lifecycle.kernel.values import Found, Session
 from lifecycle.runtime import Tracker
 from lifecycle.runtime.line import Item
-from lifecycle.store.port import UNJOURNALLED
-from lifecycle.testing.faults import Disk
+from lifecycle.store.port import UNJOURNALLED, Kept
+from lifecycle.testing.faults import Disk, FaultyStore
 from lifecycle.testing.journals import replay_journal
 from lifecycle.testing.stage import Stage, turns
 
 DIES = "the process dies"
 SETTLE_TURNS_MAX = 1_000
 """How many turns of the event loop a move gets: far more than any commit takes."""
+
+
+TURNS_TO_DIE = 10
+"""How many turns a process gets between its last commit and its end: more than an acknowledgement would take."""
 
 
 class Differs(AssertionError):
@@ -197,47 +201,46 @@ class Player:
         self.counts.crashes += 1
         await self.stage.crash()
         self.life.session = self._durable
+        kept = self._left()
+        self._same("session left", self._durable, None if kept is None else kept.session)
 
     async def _die(self) -> None:
         """End the process in the middle of what it did."""
-        for _ in range(SETTLE_TURNS_MAX):
-            if self.stage.store.is_dead:
-                break
-            await turns()
+        await turns(TURNS_TO_DIE)
         await self._crash()
         self.life.do(DIES)
 
     async def _restart(self, dies: bool) -> Lived:
         """Let the next process take over: it recovers the session as it finds it."""
-        left = self.stage.disk.open()
-        kept = left.load(SESSION_ID)
-        left.close()
+        kept = self._left()
         lived = self._live(RESTART)
-        before = len(self.stage.observed)
-        await self.stage.open(kernel=self.kernel, kind=Tracker, policy=self.config.policy)
-        if dies:
-            self.stage.store.die_after()
-        self.tracker._advance(self.tracker._line(SESSION_ID))
-        await self.stage.settle()
+        self.stage.observed.clear()
+        told = FaultyStore.die_after if dies else None
+        await self.stage.open(kernel=self.kernel, kind=Tracker, told=told, policy=self.config.policy)
         if dies:
             await self._die()
             return lived
-        told = self.stage.observed[before:]
-        owed = (
-            []
-            if kept is None
-            else [
-                hook
-                for entry in self.stage.store.journal(SESSION_ID, kept.performed)
-                if entry.revision <= kept.session.revision
-                for hook in entry.hooks
-                if hook.durable
-            ]
-        )
-        again: list[Hook] = [hook for one in told if one.redelivered for hook in one.hooks]
-        self._same("hooks performed once more", owed, again)
+        self.tracker._advance(self.tracker._line(SESSION_ID))  # one that is over is recovered when it is asked for
+        await self.stage.settle()
+        again = [hook for one in self.stage.observed if one.redelivered for hook in one.hooks]
+        self._same("hooks performed once more", self._owed(kept), again)
         self._compare(lived)
         return lived
+
+    def _left(self) -> Kept | None:
+        """Return what is on the disk while no process is there."""
+        store = self.stage.disk.open()
+        kept = store.load(SESSION_ID)
+        store.close()
+        return kept
+
+    def _owed(self, kept: Kept | None) -> list[Hook]:
+        """Return the durable hooks of which nobody knows whether they were performed."""
+        if kept is None:
+            return []
+        entries = self.stage.store.journal(SESSION_ID, kept.performed)
+        owed = [entry.hooks for entry in entries if entry.revision <= kept.session.revision]
+        return [hook for several in owed for hook in several if hook.durable]
 
     # -- comparing ----------------------------------------------------------------------------------------------------
 

@@ -44,11 +44,14 @@ class Stage:
         kernel: Kernel = KERNEL,
         kind: type[Tracker] = Runtime,
         observer: Callable[[Observed], None] | None = None,
+        told: Callable[[FaultyStore], None] | None = None,
         **choices: Any,
     ) -> Any:
-        """Open a runtime on the disk, at the time at which the last one stood."""
+        """Open a runtime on the disk, at the time at which the last one stood; ``told`` is what its store is told first."""
         self.strict = kernel is KERNEL
         self.clock, self.store = successor_of(self.clock), self.disk.open()
+        if told is not None:
+            told(self.store)
         made = kind(self.store, clock=self.clock, kernel=kernel, **choices)
         made.observe(lambda observed: self._observe(made, observed))
         if self.in_place:
