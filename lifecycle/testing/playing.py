@@ -181,14 +181,14 @@ class Player:
 
     async def _fired_by_clock(self, lived: Lived) -> bool:
         """Let time pass until a timer fires by itself, if it is the very next one; say whether it was."""
-        session, given = lived.before, lived.given
+        given, now = lived.given, self.stage.clock.now()
         assert isinstance(given, TimerFired)
-        armed = [] if session is None else [one for one in timers(session) if one.due is not None]
-        first = min((one.due or 0 for one in armed), default=0)
-        next_ones = [one for one in armed if one.due == first]
-        now = self.stage.clock.now()
-        if len(next_ones) != 1 or first < now or given.token != next_ones[0].token or given.name != next_ones[0].name:
-            self.counts.fired_in_hand += 1
+        armed = due_times(lived.before)
+        first = min(armed.values(), default=0)
+        wanted = [key for key, due in armed.items() if due == first] == [(given.name, given.owner, given.token)]
+        then = due_times(None if lived.step is None else lived.step.session)
+        if not wanted or first < now or any(due <= first for due in then.values()):
+            self.counts.fired_in_hand += 1  # time would fire another one as well
             return False
         self.counts.fired_by_clock += 1
         await self.stage.clock.advance((first - now) / 1_000_000)
@@ -310,6 +310,12 @@ class Player:
     def _same(self, what: str, kernel: object, tracker: object) -> None:
         if kernel != tracker:
             raise Differs(self.played, what, kernel, tracker)
+
+
+def due_times(session: Session | None) -> dict[tuple[str, str, tuple[int, int]], int]:
+    """Return when each timer that is armed is due."""
+    held = [] if session is None else timers(session)
+    return {(one.name, one.owner, one.token): one.due for one in held if one.due is not None}
 
 
 def as_sent(given: Input) -> Input:
