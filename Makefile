@@ -6,11 +6,12 @@ BIN    := $(VENV)/bin
 STAGE  := $(VENV)/stage
 WHEEL  := $(shell find lifecycle -not -path '*/__pycache__*') README.md LICENSE
 
-.PHONY: help run test bench lint diagrams clean
+.PHONY: help run test soak bench lint diagrams clean
 
 help:
 	@echo 'make run       run the example agent on a folder it prepares'
 	@echo 'make test      check everything: style, types, layers, tests on the built wheel, coverage'
+	@echo 'make soak      draw and tour for an hour what make test does for a minute'
 	@echo 'make bench     measure, beside the floors'
 	@echo 'make lint      check style, types and layers only'
 	@echo 'make diagrams  write anew what is generated: pictures and tables'
@@ -45,6 +46,9 @@ test: $(VENV)/.wheel
 	check tests $(BIN)/coverage run $(BIN)/pytest; \
 	check coverage $(BIN)/python .ci/branches; \
 	$(VERDICT)
+
+soak: $(VENV)/.wheel
+	SOAK=1 $(BIN)/pytest tests/testing tests/runtime/test_schedules.py tests/kernel/test_properties.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

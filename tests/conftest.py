@@ -1,20 +1,18 @@
 """What all tests share: how they are generated, and what is said of those that could not be made.
 
-What lives here: the profile of Hypothesis, the markers ``needs`` and ``unmeasured``. What must not: fixtures of one
+What lives here: the choice of a profile, the markers ``needs`` and ``unmeasured``. What must not: fixtures of one
 subject. The law of this file: a check that was left out is told loudly, with the program it would have needed.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
-from hypothesis import settings
 
-settings.register_profile("house", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "house")
+from .profiles import register
+
+register()
 
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 """What makes the coverage of child processes measured, where it is measured at all."""

@@ -48,6 +48,9 @@ from lifecycle.kernel.values import Answer, Ended, Found, Question, Request, Run
 
 NEW, LIVE, ENDED = "new", "live", "ended"
 
+INPUT, CHECKPOINT, RESULT = '"input"', '"checkpoint"', '"result"'
+"""Bodies are texts of JSON, as the runtime writes them; the kernel never opens one."""
+
 
 @attrs.frozen(cache_hash=True)
 class Remembered:

@@ -99,16 +99,20 @@ class Life:
         return [*self._of_the_kernel(), *self._of_the_world()]
 
     def _of_the_kernel(self) -> Iterator[str]:
-        for move in self.moves.values():
-            if not self._is_its_time(move):
-                continue
-            given = self.input_of(move)
-            if move.kind == "detach" or (move.name == RESTART and self.session is not None):
-                yield move.name
-            elif given is not None:
-                step, broken = self._stepped(move, given)
-                if step.session is not self.session or broken is not None:
-                    yield move.name
+        return (name for name in self.moves if self.may(name))
+
+    def may(self, name: str) -> bool:
+        """Say whether a move of the kernel's would change something now, or break a rule."""
+        move = self.moves[name]
+        if not self._is_its_time(move):
+            return False
+        if move.kind == "detach" or (move.name == RESTART and self.session is not None):
+            return True
+        given = self.input_of(move)
+        if given is None:
+            return False
+        step, broken = self._stepped(move, given)
+        return step.session is not self.session or broken is not None
 
     def _of_the_world(self) -> Iterator[str]:
         if self.process == OWED:
@@ -215,6 +219,24 @@ class Life:
         """Return when a move happens: a second later, or when its timer is due."""
         due = due_of(self.session, given) if move.fires else None
         return max(self.now + SECOND, due or 0)
+
+
+class KernelLife(Life):
+    """A life of the kernel alone: the process and the sockets are somebody else's, and may do what they want."""
+
+    def may(self, name: str) -> bool:
+        """Say whether a move would change something now."""
+        given = self.input_of(self.moves[name])
+        return given is not None and self._stepped(self.moves[name], given)[0].session is not self.session
+
+    def _is_its_time(self, move: Move) -> bool:
+        return True
+
+    def _of_the_world(self) -> Iterator[str]:
+        yield from (*WORLD_MOVES, *self.drops)
+
+    def _settle(self, move: Move, lived: Lived) -> None:
+        self.process = UP
 
 
 def due_of(session: Session | None, given: Input) -> int | None:

@@ -39,7 +39,9 @@ class ShutdownReport:
 
 
 class Draining(Stepping):
-    """Open and close what steps sessions."""
+    """Open and close what steps sessions. ``writer_kind`` is how steps are committed; tests choose one without a thread."""
+
+    writer_kind: type[Writer] = Writer
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -64,7 +66,7 @@ class Draining(Stepping):
             self.clock.start(self.store.latest())
             if isinstance(self.clock, VirtualClock):
                 self._unwatch = self.clock.watch(self._busy)
-            self._writer = Writer(self.store, self.limits.in_place_commit_seconds_max)
+            self._writer = self.writer_kind(self.store, self.limits.in_place_commit_seconds_max)
             await self._recover_all(list(self.store.unsettled()))
         except BaseException:
             self._close_all()

@@ -25,22 +25,27 @@ def nothing_old_is_collected() -> Iterator[None]:
     gc.unfreeze()
 
 
+def disk(kind: str, folder: Path) -> Disk:
+    """Make a disk, in memory or in a file."""
+    return Disk(None if kind == "memory" else folder / "runs.db")
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
     """Give a stage on each store."""
-    return Stage(Disk(request.param, tmp_path))
+    return Stage(disk(request.param, tmp_path))
 
 
 @pytest.fixture
 def file_stage(tmp_path: Path) -> Stage:
     """Give a stage on a file."""
-    return Stage(Disk("sqlite", tmp_path))
+    return Stage(Disk(tmp_path / "runs.db"))
 
 
 @pytest.fixture
-def memory_stage(tmp_path: Path) -> Stage:
+def memory_stage() -> Stage:
     """Give a stage in memory, for what no store has a part in."""
-    return Stage(Disk("memory", tmp_path))
+    return Stage(Disk())
 
 
 @pytest.hookimpl(tryfirst=True)
