@@ -28,6 +28,11 @@ class Violation:
 class Explored:
     """What a search has found: how many states and transitions, the states by layer, the first violation of each rule.
 
+    A transition is a state with a move that can happen there and changes something: the session, as the kernel says, a
+    socket or the process. Two moves that lead to one state are two; one that leads back (a timer armed again) is one. A
+    move that breaks a rule is a violation and no transition; a fault beyond the budget cannot happen; and from a state
+    that is wrong by itself nothing is asked.
+
     ``levels[faults][depth]`` lists the states first reached there; ``complete`` false: a limit or a stop came first.
     """
 
