@@ -175,6 +175,14 @@ LARGE = (
         clients=2,
         families=_without("provider", "fault"),
     ),
+    Configuration(
+        "crowd",
+        "six clients that come, drop and are noticed late, while two runs go on and the process dies",
+        (RunPlan(asks=ONE_ASK, ways=("in_place",)), RunPlan()),
+        clients=6,
+        decisions=("approve",),
+        families=frozenset({"abuse", "crash", "close"}),
+    ),
 )
 """Larger ones, explored on request."""
 

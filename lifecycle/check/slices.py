@@ -232,6 +232,10 @@ class Slices:
         """Return how often the kernel was called."""
         return self.world.calls
 
+    def width(self) -> int:
+        """Return how many bits a state has, as far as works are known."""
+        return self.layout.work + len(self.works.values).bit_length()
+
     # -- packing ------------------------------------------------------------------------------------------------------
 
     def pack(self, work: Session | None, memory: Memory) -> int:

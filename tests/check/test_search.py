@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from lifecycle.check import BY_HAND, CONFIGURATIONS, SEEDS, SMALL, AskPlan, Configuration, Mutant, RunPlan
 from lifecycle.check.configuration import FAMILIES
+from lifecycle.check.found import Explored
 from lifecycle.check.parts import USES, Breach, Glimpse, Poison
-from lifecycle.check.search import Explored, explore
+from lifecycle.check.search import explore
 from lifecycle.check.slices import LESS, VIEWS, Slices
 from lifecycle.check.world import Stepper, World
 from lifecycle.kernel import KERNEL, Step
