@@ -10,7 +10,7 @@ Nothing depends on numpy: it is looked for when a frontier is large enough to be
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lifecycle.check.found import Explored, Violation, note, note_edges
@@ -43,7 +43,8 @@ class Pairs:
 
     def __init__(self, np: Any) -> None:
         self.np = np
-        self.pairs = np.zeros((0, 2), np.int64)
+        self.keep = np.zeros(0, np.int64)
+        self.bits = np.zeros(0, np.int64)
         self.lengths = np.zeros(0, np.int64)
         self.places = np.zeros(0, np.int64)
 
@@ -52,22 +53,26 @@ class Pairs:
         np = self.np
         new = np.array([pair for row in rows for pair in row], np.int64).reshape(-1, 2)
         lengths = np.array([len(row) for row in rows], np.int64)
-        self.places = np.concatenate((self.places, len(self.pairs) + np.cumsum(lengths) - lengths))
+        self.places = np.concatenate((self.places, len(self.keep) + np.cumsum(lengths) - lengths))
         self.lengths = np.concatenate((self.lengths, lengths))
-        self.pairs = np.concatenate((self.pairs, new))
+        self.keep = np.concatenate((self.keep, new[:, 0]))
+        self.bits = np.concatenate((self.bits, new[:, 1]))
 
-    def successors(self, states: Array, numbers: Array) -> Array:
-        """Return where the rows of these numbers lead from these states."""
-        np = self.np
-        lengths = self.lengths[numbers]
-        ends = np.cumsum(lengths)
-        total = int(ends[-1]) if len(ends) else 0
-        at = np.arange(total) + np.repeat(self.places[numbers] - ends + lengths, lengths)
-        pairs = self.pairs[at]
-        after: Array = np.repeat(states, lengths)
-        after &= pairs[:, 0]
-        after |= pairs[:, 1]
-        return after
+    def successors(self, states: Array, numbers: Array) -> Iterator[Array]:
+        """Yield where the rows of these numbers lead from these states: by their first pairs, then by their second.
+
+        What is yielded is sorted in long stretches, if the states are sorted: the rest of the sorting is cheap then.
+        """
+        lengths, places = self.lengths[numbers], self.places[numbers]
+        for turn in range(int(lengths.max(initial=0))):
+            if turn:
+                left = lengths > turn
+                states, lengths, places = states[left], lengths[left], places[left]
+            elif not lengths.all():
+                left = lengths > 0
+                states, lengths, places = states[left], lengths[left], places[left]
+            at = places + turn
+            yield states & self.keep[at] | self.bits[at]
 
 
 class Sorted:
@@ -107,7 +112,7 @@ class Arrays:
         self._run_numbers: dict[int, int] = {}
         self._plain, self._faulty = Pairs(np), Pairs(np)
         self._refused = np.zeros(0, bool)
-        self._client_numbers: dict[int, int] = {}
+        self._client_numbers = np.zeros(0, np.int64)
         self._own = Pairs(np)
         self._wrong: list[str | None] = []
         self._flags = np.zeros((0, 2), bool)
@@ -143,7 +148,7 @@ class Arrays:
         self._seen.add(new)
         if following is None:
             return new
-        return self.np.sort(self.np.concatenate((following, new))) if len(new) else following
+        return self._unique([following, new]) if len(new) else following
 
     def seeds(self) -> dict[int, list[int]]:
         """Return what faults have led to and nothing else has, by depth, and begin anew."""
@@ -167,15 +172,15 @@ class Arrays:
         for states, (runs, clients) in zip(chunks, tables, strict=True):
             kept = self._judged(states, runs, clients, may_fail, found, at)
             after, failed = self._followed(*kept, may_fail)
-            found.transitions += len(after) + len(failed)
+            found.transitions += sum(map(len, after)) + sum(map(len, failed))
             plain.append(self._unseen(after))
             faulty.append(self._unseen(failed))
         found.states += len(frontier)
         following = self._unique(plain)
         self._seen.add(following)
-        failed = self._unique(faulty)
-        if len(failed):
-            self._later.append((at[1] + 1, failed))
+        later = self._unique(faulty)
+        if len(later):
+            self._later.append((at[1] + 1, later))
         return following
 
     # -- tables -------------------------------------------------------------------------------------------------------
@@ -191,8 +196,7 @@ class Arrays:
         runs = self._run_rows(keys[fresh].tolist())[np.cumsum(fresh) - 1]
         low = states >> slices.layout.attachments & (1 << slices.face_shift) - 1
         keys = self._faces[states >> slices.layout.work] << slices.face_shift | low
-        unique, places = np.unique(keys, return_inverse=True)
-        return runs, self._client_rows(unique.tolist())[places]
+        return runs, self._client_rows(keys)
 
     def _run_rows(self, keys: list[int]) -> Array:
         """Return the numbers of rows of the run side, new ones for those not met before."""
@@ -206,17 +210,23 @@ class Arrays:
             self._refused = self.np.concatenate((self._refused, refused))
         return self.np.array([self._run_numbers[key] for key in keys], self.np.int64)
 
-    def _client_rows(self, keys: list[int]) -> Array:
+    def _client_rows(self, keys: Array) -> Array:
         """Return the numbers of what clients can do, new ones for those not met before."""
-        new = [key for key in keys if key not in self._client_numbers]
+        np, size = self.np, len(self.slices.faces.values) << self.slices.face_shift
+        if len(self._client_numbers) < size:
+            more = np.full(size - len(self._client_numbers), -1, np.int64)
+            self._client_numbers = np.concatenate((self._client_numbers, more))
+        numbers = self._client_numbers[keys]
+        new = sorted(set(keys[numbers < 0].tolist()))
         if new:
             several = [self.slices.clients_at(key) for key in new]
-            self._client_numbers.update(zip(new, range(len(self._wrong), len(self._wrong) + len(new)), strict=True))
+            self._client_numbers[new] = np.arange(len(self._wrong), len(self._wrong) + len(new))
             self._own.add([row.plain for one in several for row in self._rows_of(one)])
             self._wrong += [one.wrong for one in several]
-            flags = self.np.array([(one.wrong is not None, one.broken) for one in several], bool)
-            self._flags = self.np.concatenate((self._flags, flags))
-        return self.np.array([self._client_numbers[key] for key in keys], self.np.int64)
+            flags = np.array([(one.wrong is not None, one.broken) for one in several], bool)
+            self._flags = np.concatenate((self._flags, flags))
+            numbers = self._client_numbers[keys]
+        return numbers
 
     def _rows_of(self, clients: Clients) -> list[Row]:
         """Return a row for each client and each state that its socket may have."""
@@ -241,25 +251,25 @@ class Arrays:
             note_edges(self.slices, found, state, at, may_fail)
         return states, runs, clients
 
-    def _followed(self, states: Array, runs: Array, clients: Array, may_fail: bool) -> tuple[Array, Array]:
+    def _followed(self, states: Array, runs: Array, clients: Array, may_fail: bool) -> tuple[list[Array], list[Array]]:
         """Return all successors of states, and those by a fault."""
-        places = range(self.slices.layout.clients)
-        after = [self._plain.successors(states, runs)]
-        for place in places:
+        after = list(self._plain.successors(states, runs))
+        places = self.slices.layout.clients
+        for place in range(places):
             sockets = states >> 2 * place & 3
-            after.append(self._own.successors(states, (clients * len(places) + place) * 3 + sockets))
-        failed = self._faulty.successors(states, runs) if may_fail else self.np.zeros(0, self.np.int64)
-        return self.np.concatenate(after), failed
+            after += self._own.successors(states, (clients * places + place) * 3 + sockets)
+        return after, list(self._faulty.successors(states, runs)) if may_fail else []
 
-    def _unseen(self, states: Array) -> Array:
-        """Return the states that were not seen, sorted, each once."""
-        return self._seen.without(self._unique([states]))
+    def _unseen(self, several: list[Array]) -> Array:
+        """Return the states of all of these that were not seen, sorted, each once."""
+        return self._seen.without(self._unique(several))
 
     def _unique(self, several: list[Array]) -> Array:
         """Return the states of all of these, sorted, each once."""
-        if len(several) == 1 and not len(several[0]):
-            return several[0]
-        states = self.np.sort(self.np.concatenate(several))
+        if not several:
+            return self.sorted(())
+        states = self.np.concatenate(several)
+        states.sort(kind="stable")  # of stretches that are sorted, which it finds
         kept = self.np.ones(len(states), bool)
         kept[1:] = states[1:] != states[:-1]
         return states[kept]

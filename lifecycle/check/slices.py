@@ -207,6 +207,7 @@ class Slices:
         self._view_of_work: list[tuple[int, ...]] = []
         self._left: dict[tuple[int, int, int | None, Remembered | None], Moves] = {}
         self._remembered: dict[tuple[int, Remembering], int] = {}
+        self._named: dict[int, tuple[str, ...]] = {}
         self.crashes = "crash" in world.config.families
         self.kinds: dict[str, int] = {}
         self.labels: list[str] = [move.name for move in world.moves] + [
@@ -261,8 +262,11 @@ class Slices:
         return work, memory, orphan, state >> lay.process & 3, self._attached(state), sockets
 
     def _attached(self, state: int) -> tuple[str, ...]:
-        at = state >> self.layout.attachments
-        return tuple(name for i, name in enumerate(self.world.clients) if at >> i & 1)
+        at = state >> self.layout.attachments & (1 << self.layout.clients) - 1
+        found = self._named.get(at)
+        if found is None:
+            found = self._named[at] = tuple(name for i, name in enumerate(self.world.clients) if at >> i & 1)
+        return found
 
     def _attached_bits(self, names: tuple[str, ...]) -> int:
         return sum(1 << self.world.clients.index(name) for name in names) << self.layout.attachments
@@ -504,6 +508,8 @@ class Slices:
         return [Edge(keep, bits, index, move.fault)] if changed or keep != -1 else []
 
     def _row(self, edges: list[Edge]) -> Row:
+        if not edges:
+            return NO_ROW
         kept = [edge for edge in edges if edge.broken is None]
         return Row(
             tuple((edge.keep, edge.bits) for edge in kept if not edge.fault),
