@@ -83,7 +83,7 @@ class Configuration:
         """Say the bounds in words.
 
         >>> Configuration("c", "", (RunPlan(asks=(AskPlan("q"),)),), clients=2).bounds()
-        '1 run, 1 question, 2 clients, any number of crashes, losses, repeats and late inputs'
+        '1 run, 1 question, 2 clients, any number of crashes, losses and repeated or late inputs'
         """
         asks = sum(len(run.asks) for run in self.runs)
         of = [count(len(self.runs), "run"), count(asks, "question"), count(self.clients, "client")]
@@ -94,7 +94,7 @@ class Configuration:
         return ", ".join(of)
 
 
-FAULT_WORDS = {"crash": "crashes", "lost": "losses", "abuse": "repeats and late inputs"}
+FAULT_WORDS = {"crash": "crashes", "lost": "losses", "abuse": "repeated or late inputs"}
 
 
 def count(number: int, word: str) -> str:

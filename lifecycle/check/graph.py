@@ -1,99 +1,82 @@
-"""The graph of a search: who follows whom, its strongly connected parts, and whether something must come.
+"""Graphs: who follows whom, the strongly connected parts, and whether something must come.
 
-What lives here: leads-to under weak fairness. What must not: what states mean. The law of this file: a promise is
-broken by a loop, or by a state in which nothing more happens, if every kind of move that may not be put off for ever
-is either taken in it or impossible somewhere in it.
+What lives here: leads-to under weak fairness, over any graph of hashable states. What must not: what states mean. The
+law of this file: a promise is broken by a loop, or by a state in which nothing more happens, if every kind of move that
+may not be put off for ever is either taken in it or impossible somewhere in it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from lifecycle.check.slices import OWED, Slices
-
-Test = Callable[[int], bool]
+S = TypeVar("S", bound=Hashable)
 
 
 @attrs.frozen(eq=False)
-class Arc:
-    """An edge of the graph: to which state, by which move, as a bit its kind, and whether it is a fault."""
+class Arc(Generic[S]):
+    """An edge of a graph: to which state, by which move, as a bit its kind, and whether it is a fault."""
 
-    to: int
+    to: S
     move: int
     kind: int
-    fault: bool
+    fault: bool = False
 
 
-class Graph:
-    """The successors of packed states, each computed once."""
+class Graph(Protocol[S]):
+    """What is asked of a graph: the edges of a state, and as bits the kinds of moves that are possible in it."""
 
-    def __init__(self, slices: Slices) -> None:
-        self.slices = slices
-        self._arcs: dict[int, tuple[Arc, ...]] = {}
-        self._kinds = [slices.kinds[kind] for kind in slices.kind_of]
-
-    def arcs(self, state: int) -> tuple[Arc, ...]:
+    def arcs(self, state: S) -> Iterable[Arc[S]]:
         """Return the edges of a state."""
-        found = self._arcs.get(state)
-        if found is None:
-            kinds = self._kinds
-            edges = self.slices.edges(state)
-            found = tuple([Arc(to, edge.move, kinds[edge.move], edge.fault) for edge, to in edges])
-            self._arcs[state] = found
-        return found
 
-    def enabled(self, state: int) -> int:
-        """Return the kinds of moves that are possible in a state, as bits.
+    def enabled(self, state: S) -> int:
+        """Return the kinds of moves that are possible in a state, as bits."""
 
-        While hooks are performed, inputs wait in line: what is possible then is what is possible after it.
-        """
-        bits, process = 0, self.slices.layout.process
-        if state >> process & 3 == OWED:
-            bits, state = self.slices.kinds["perform"], state & ~(3 << process)
-        for row in self.slices.rows(state):
-            bits |= row.enabled
-        return bits
+
+Follow: TypeAlias = Callable[[S], Iterable[Arc[S]]]
+"""Which edges may be followed from a state."""
 
 
 @attrs.frozen(eq=False)
-class Lasso:
+class Lasso(Generic[S]):
     """How a promise is broken: from ``start``, by the arcs of ``stem``, to a loop that goes on for ever.
 
     ``loop`` empty: nothing more happens in the last state.
     """
 
-    start: int
-    stem: tuple[Arc, ...]
-    loop: tuple[Arc, ...]
+    start: S
+    stem: tuple[Arc[S], ...]
+    loop: tuple[Arc[S], ...]
 
     @property
-    def end(self) -> int:
+    def end(self) -> S:
         """Return the state in which the loop begins."""
         return self.stem[-1].to if self.stem else self.start
 
 
-def broken_promise(graph: Graph, starts: Iterable[int], goal: Test, fair: int, excluded: int) -> Lasso | None:
+def broken_promise(
+    graph: Graph[S],
+    starts: Iterable[S],
+    goal: Callable[[S], bool],
+    fair: int,
+    excluded: int,
+    depth: Callable[[S], int] = lambda state: 0,
+) -> Lasso[S] | None:
     """Return how states that start something can go on for ever without reaching the goal; none if they cannot.
 
     ``fair`` are the kinds of moves that may not be put off for ever; moves of the kinds in ``excluded``, and faults,
-    cannot happen for ever, but may lead to where the rest happens.
+    cannot happen for ever, but may lead to where the rest happens. ``depth`` says how far away a start is itself: the
+    way told is the shortest with that.
     """
     starting = [state for state in starts if not goal(state)]
-    region: dict[int, None] = dict.fromkeys(starting)
-    waiting = deque(starting)
-    while waiting:
-        for arc in graph.arcs(waiting.popleft()):
-            if arc.to not in region and not goal(arc.to):
-                region[arc.to] = None
-                waiting.append(arc.to)
+    region = region_of(graph, starting, goal)
 
-    def inside(state: int) -> Iterator[Arc]:
+    def inside(state: S) -> Iterator[Arc[S]]:
         return (arc for arc in graph.arcs(state) if arc.to in region and not arc.fault and not arc.kind & excluded)
 
-    bad: dict[int, frozenset[int]] = {}
+    bad: dict[S, frozenset[S]] = {}
     for part in components(region, lambda state: [arc.to for arc in inside(state)]):
         members = frozenset(part)
         enabled, taken = -1, 0
@@ -107,37 +90,51 @@ def broken_promise(graph: Graph, starts: Iterable[int], goal: Test, fair: int, e
                 bad[state] = members
     if not bad:
         return None
-    return lasso(graph, starting, region, bad, fair, inside)
+
+    def anywhere(state: S) -> Iterator[Arc[S]]:
+        return (arc for arc in graph.arcs(state) if arc.to in region)
+
+    return lasso(graph, path(starting, still_in(graph, bad, fair) or bad, anywhere, depth), bad, fair, inside)
+
+
+def region_of(graph: Graph[S], starting: Iterable[S], goal: Callable[[S], bool]) -> Mapping[S, None]:
+    """Return what can be reached without the goal, in the order in which it is met."""
+    region: dict[S, None] = dict.fromkeys(starting)
+    waiting = list(region)
+    for state in waiting:
+        for arc in graph.arcs(state):
+            if arc.to not in region and not goal(arc.to):
+                region[arc.to] = None
+                waiting.append(arc.to)
+    return region
+
+
+def still_in(graph: Graph[S], states: Iterable[S], fair: int) -> dict[S, None]:
+    """Return the states in which nothing more need happen."""
+    return {state: None for state in states if not graph.enabled(state) & fair}
 
 
 def lasso(
-    graph: Graph,
-    starting: list[int],
-    region: dict[int, None],
-    bad: dict[int, frozenset[int]],
+    graph: Graph[S],
+    way: tuple[S, tuple[Arc[S], ...]],
+    bad: Mapping[S, frozenset[S]],
     fair: int,
-    inside: Callable[[int], Iterable[Arc]],
-) -> Lasso:
-    """Return the nearest way into a part that never leaves; one in which nothing more happens is told before others."""
-
-    def anywhere(state: int) -> Iterable[Arc]:
-        return (arc for arc in graph.arcs(state) if arc.to in region)
-
-    still = {state for state in bad if not graph.enabled(state) & fair}
-    start, stem = path(starting, still or set(bad), anywhere)
+    inside: Follow[S],
+) -> Lasso[S]:
+    """Return a way into a part that never leaves, with the loop there; none where nothing more need happen."""
+    start, stem = way
     end = stem[-1].to if stem else start
+    still = not graph.enabled(end) & fair
     return Lasso(start, stem, () if still else tour(graph, end, bad[end], fair, inside))
 
 
-def tour(
-    graph: Graph, start: int, members: frozenset[int], fair: int, inside: Callable[[int], Iterable[Arc]]
-) -> tuple[Arc, ...]:
+def tour(graph: Graph[S], start: S, members: frozenset[S], fair: int, inside: Follow[S]) -> tuple[Arc[S], ...]:
     """Return a loop in a part that takes every kind that may not be put off, or passes where it is impossible."""
 
-    def within(state: int) -> Iterable[Arc]:
+    def within(state: S) -> Iterator[Arc[S]]:
         return (arc for arc in inside(state) if arc.to in members)
 
-    arcs: list[Arc] = []
+    arcs: list[Arc[S]] = []
     here = start
     owed = [bit for bit in bits_of(fair) if all(graph.enabled(state) & bit for state in members)]
     for bit in owed:
@@ -159,25 +156,37 @@ def tour(
     return (*arcs, *back)
 
 
-def path(starts: list[int], goals: set[int], arcs: Callable[[int], Iterable[Arc]]) -> tuple[int, tuple[Arc, ...]]:
-    """Return the shortest way from one of the starts to one of the goals: where it starts, and its arcs."""
-    came: dict[int, tuple[int, Arc] | None] = dict.fromkeys(starts)
-    waiting = deque(starts)
+def path(
+    starts: Iterable[S], goals: Container[S], arcs: Follow[S], depth: Callable[[S], int] = lambda state: 0
+) -> tuple[S, tuple[Arc[S], ...]]:
+    """Return the shortest way to one of the goals: where it starts, and its arcs; ``depth`` counts for a start."""
+    came: dict[S, tuple[S, Arc[S]] | None] = {}
+    waiting: dict[int, list[tuple[S, tuple[S, Arc[S]] | None]]] = {}
+    for state in starts:
+        waiting.setdefault(depth(state), []).append((state, None))
     while waiting:
-        state = waiting.popleft()
-        if state in goals:
-            way: list[Arc] = []
-            step = came[state]
-            while step is not None:
-                state, arc = step
-                way.append(arc)
-                step = came[state]
-            return state, tuple(reversed(way))
-        for arc in arcs(state):
-            if arc.to not in came:
-                came[arc.to] = (state, arc)
-                waiting.append(arc.to)
+        length = min(waiting)
+        for state, step in waiting.pop(length):
+            if state in came:
+                continue
+            came[state] = step
+            if state in goals:
+                return traced(state, came)
+            for arc in arcs(state):
+                if arc.to not in came:
+                    waiting.setdefault(length + 1, []).append((arc.to, (state, arc)))
     raise AssertionError("the goals of a path are reachable")
+
+
+def traced(state: S, came: Mapping[S, tuple[S, Arc[S]] | None]) -> tuple[S, tuple[Arc[S], ...]]:
+    """Return the way by which a state was reached: where it starts, and its arcs."""
+    way: list[Arc[S]] = []
+    step = came[state]
+    while step is not None:
+        state, arc = step
+        way.append(arc)
+        step = came[state]
+    return state, tuple(reversed(way))
 
 
 def bits_of(bits: int) -> list[int]:
@@ -189,12 +198,12 @@ def bits_of(bits: int) -> list[int]:
     return [1 << place for place in range(bits.bit_length()) if bits >> place & 1]
 
 
-def components(states: Iterable[int], follow: Callable[[int], list[int]]) -> Iterator[list[int]]:
+def components(states: Iterable[S], follow: Callable[[S], list[S]]) -> Iterator[list[S]]:
     """Yield the strongly connected parts of a graph, by Tarjan's algorithm without recursion."""
-    index: dict[int, int] = {}
-    low: dict[int, int] = {}
-    on_stack: set[int] = set()
-    stack: list[int] = []
+    index: dict[S, int] = {}
+    low: dict[S, int] = {}
+    on_stack: set[S] = set()
+    stack: list[S] = []
     for root in states:
         if root in index:
             continue

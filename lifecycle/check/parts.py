@@ -30,8 +30,8 @@ DUE = 1
 REVISION = 1_000
 """The revision before every step: all that a step makes anew is above it, all that was there is below."""
 
-OLD, PRESENT = 1, 2
-"""Identities of executions and tokens: of one that is over, and of the present one."""
+OLD, PRESENT = -1, 2
+"""Identities of executions and tokens: of one that is over, which nothing has now, and of the present one."""
 
 PRESENT_TOKEN = (PRESENT, 0)
 OLD_TOKEN = (OLD, 0)
@@ -62,6 +62,8 @@ class Poison:
         object.__setattr__(self, "_part", part)
 
     def __getattribute__(self, name: str) -> NoReturn:
+        if name == "__wrapped__":  # what looks at a module's names asks this of each; no step does
+            raise AttributeError(name)
         raise breach(self, f"read .{name} of")
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -181,7 +183,7 @@ def plain_request(r: Request) -> Request:
     """Return a request without its times."""
     answer = None if r.answer is None else plain_answer(r.answer)
     body = r.id, r.kind, r.body, r.digest, r.on_expiry, r.deciders
-    return build_request(*body, r.state, 0, plain_timer(r.expiry), answer)
+    return build_request(*body, r.state, 0, plain_timer(r.expiry), answer, r.with_run)
 
 
 def plain_answer(a: Answer) -> Answer:

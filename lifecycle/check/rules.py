@@ -15,7 +15,7 @@ import attrs
 
 from lifecycle import hooks
 from lifecycle.check.moves import Move
-from lifecycle.check.parts import REVISION, Breach
+from lifecycle.check.parts import Breach
 from lifecycle.declaration import Machine
 from lifecycle.errors import LifecycleError
 from lifecycle.kernel import Step
@@ -99,7 +99,7 @@ def nothing_without_commit(case: Case) -> bool:
 def what_is_made_is_fresh(case: Case) -> bool:
     """Give every timer, execution and grant that a step makes a token that was never used before."""
     after = case.after
-    if case.step.journalled and after.revision != (1 if case.before is None else REVISION + 1):
+    if case.step.journalled and after.revision != (1 if case.before is None else case.before.revision + 1):
         return False
     hook: Any
     for hook in case.step.hooks:

@@ -187,7 +187,13 @@ class Layout:
         self.work = self.memory + MEMORY_BITS
 
 
-WORLD_MOVES = ("the hooks are performed", "the process dies")
+PERFORM, CRASH = "the hooks are performed", "the process dies"
+WORLD_MOVES = (PERFORM, CRASH)
+
+
+def drop_of(client: str) -> str:
+    """Name the move by which a client's connection drops."""
+    return f"the connection of {client} drops"
 
 
 class Slices:
@@ -212,7 +218,7 @@ class Slices:
         self.kinds: dict[str, int] = {}
         self.labels: list[str] = [move.name for move in world.moves] + [
             *WORLD_MOVES,
-            *(f"the connection of {name} drops" for name in world.clients),
+            *map(drop_of, world.clients),
         ]
         self.kind_of: list[str] = (
             [move.kind for move in world.moves] + ["perform", "crash"] + ["drop"] * len(world.clients)

@@ -14,8 +14,9 @@ import attrs
 from lifecycle.check.configuration import SMALL, Configuration
 from lifecycle.check.coverage import everything, met_by
 from lifecycle.check.found import Explored
-from lifecycle.check.graph import Arc, Graph, Lasso, broken_promise
+from lifecycle.check.graph import Arc, Lasso, broken_promise
 from lifecycle.check.mutants import Mutant
+from lifecycle.check.packed import PackedGraph
 from lifecycle.check.promises import Promise, Seen, is_of, promises_of
 from lifecycle.check.rules import SAFETY, Case, Property, witnesses
 from lifecycle.check.search import explore
@@ -167,10 +168,10 @@ class Judging:
 
 def judged_promises(
     config: Configuration, slices: Slices, found: Explored, without: str | None = None
-) -> Iterable[tuple[Promise, Lasso | None, bool]]:
+) -> Iterable[tuple[Promise, Lasso[int] | None, bool]]:
     """Judge each promise, ``without`` one of the assumptions: the lasso that breaks it, and whether it was reached."""
-    graph = Graph(slices)
     seen = {state: Seen(*slices.unpack(state)) for state in found.every_state()}
+    graph = PackedGraph(slices, seen)
     for promise in promises_of(config):
         starts = [state for state, parts in seen.items() if promise.premise(parts)]
         fair = frozenset(kind for kind in promise.fair if kind != without)
@@ -190,11 +191,11 @@ def bits(kinds: Mapping[str, int], names: frozenset[str]) -> int:
 
 
 def counterexample_of(
-    promise: Promise, lasso: Lasso, config: Configuration, slices: Slices, found: Explored
+    promise: Promise, lasso: Lasso[int], config: Configuration, slices: Slices, found: Explored
 ) -> Counterexample:
     """Return how a promise is broken, in names."""
 
-    def names(arcs: Sequence[Arc]) -> tuple[str, ...]:
+    def names(arcs: Sequence[Arc[int]]) -> tuple[str, ...]:
         return tuple(slices.labels[arc.move] for arc in arcs)
 
     stem = tuple(slices.labels[move] for move in trace_to(slices, found, lasso.start)) + names(lasso.stem)

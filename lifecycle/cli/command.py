@@ -392,6 +392,26 @@ def history(session: str, after: int, store: str | None, as_json: bool) -> int:
     return 0
 
 
+# -- check ------------------------------------------------------------------------------------------------------------
+
+
+@lifecycle.command(epilog="Example: lifecycle check shop.py:CHECKED --limit-states 10000")
+@click.argument("target")
+@click.option("--limit-states", type=click.IntRange(min=1), help="Visit at most so many situations.")
+@json_option
+@debug_option
+def check(target: str, limit_states: int | None, as_json: bool) -> int:
+    """Check a machine of your own: visit every situation, and judge its properties.
+
+    TARGET is module:name or path.py:name: a machine, a function that returns one, or a Checked.
+
+    Exit codes: 0 proved, 1 refuted, 2 wrong usage or bad input, 3 undetermined.
+    """
+    from lifecycle.cli.checking_machines import check_target
+
+    return check_target(target, as_json=as_json, limit=limit_states)
+
+
 # -- calling ----------------------------------------------------------------------------------------------------------
 
 

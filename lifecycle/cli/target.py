@@ -1,4 +1,4 @@
-"""Targets: from ``module:name`` or ``path.py:name`` to an agent.
+"""Targets: from ``module:name`` or ``path.py:name`` to an agent, or to whatever else is named so.
 
 What lives here: finding, importing and judging what a command line or a store names. What must not: calling it. The law
 of this file: whatever is wrong with a target is one sentence, and nothing has been started.
@@ -20,6 +20,7 @@ from typing import Any
 from lifecycle.errors import Invalid
 
 FORM = "name it as module:name or path.py:name"
+AGENT = "name a function or an object with __call__"
 
 
 def full_name(target: str) -> str:
@@ -30,16 +31,21 @@ def full_name(target: str) -> str:
 
 def load(target: str) -> Any:
     """Return the agent that a target names, or raise Invalid."""
-    place, name = parts(target)
+    return judged(target, named(target))
+
+
+def named(target: str, what: str = "agent", remedy: str = AGENT) -> Any:
+    """Return whatever a target names, or raise Invalid; ``what`` and ``remedy`` say what is wanted."""
+    place, name = parts(target, what)
     module = module_at(target, place) if is_path(place) else module_called(target, place)
-    return judged(target, attribute(target, module, name))
+    return attribute(target, module, name, remedy)
 
 
-def parts(target: str) -> tuple[str, str]:
+def parts(target: str, what: str = "agent") -> tuple[str, str]:
     """Split a target at its last colon."""
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name:
-        raise Invalid(f"target {target}", "it names no agent in a module or file", FORM)
+        raise Invalid(f"target {target}", f"it names no {what} in a module or file", FORM)
     return place, name
 
 
@@ -118,7 +124,7 @@ def debug_traceback() -> None:
         traceback.print_exc()
 
 
-def attribute(target: str, module: ModuleType, name: str) -> Any:
+def attribute(target: str, module: ModuleType, name: str, remedy: str = AGENT) -> Any:
     """Return what a module has under a name; dots lead into it."""
     found: Any = module
     for part in name.split("."):
@@ -126,7 +132,7 @@ def attribute(target: str, module: ModuleType, name: str) -> Any:
             found = getattr(found, part)
         except AttributeError:
             fact = f"{module.__name__} has no {name}"
-            raise Invalid(f"target {target}", fact, "name a function or an object with __call__") from None
+            raise Invalid(f"target {target}", fact, remedy) from None
     return found
 
 

@@ -1,8 +1,8 @@
 """Interchange with `transitions`: build the real machine of a declaration, and take anybody's in.
 
 What lives here: all that knows `transitions`, which is why no other file of this package imports it. What must not:
-running; a machine taken in runs by its table. The law of this file: nothing is lost on the way there and back, and
-what cannot be taken in whole is refused in one sentence.
+running; a machine taken in runs by its table, and a ``Driver`` lets `transitions` itself run. The law of this file:
+nothing is lost on the way there and back, and what cannot be taken in whole is refused in one sentence.
 
 What differs, on purpose, for a machine taken in:
 
@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, TypeGuard
 
 import attrs
 import transitions
 from transitions.core import Condition, EventData
+from transitions.extensions.asyncio import AsyncMachine
 from transitions.extensions.nesting import HierarchicalMachine
 
 from lifecycle.declaration.judging import Fault
@@ -314,3 +317,129 @@ def _told(guard: Guard, given: object) -> object:
         getattr(given, "close", lambda: None)()
         raise Invalid(f"guard {guard.name}", "its answer must be awaited, a table asks at once", "make it a function")
     return given
+
+
+# Driving the real machine
+
+
+def is_of_transitions(value: object) -> TypeGuard[transitions.Machine]:
+    """Say whether this is a machine of `transitions`, of whatever kind."""
+    return isinstance(value, transitions.Machine)
+
+
+@attrs.frozen
+class Driven:
+    """Tell what a trigger did to a model: the rows taken, by their places, what guards answered, what was raised."""
+
+    taken: tuple[int, ...]
+    asked: tuple[tuple[str, bool], ...]
+    raised: Exception | None = None
+
+
+Asking: TypeAlias = Callable[[str, Callable[[], bool]], bool]
+"""What is called with a guard's name, and with what asks it."""
+
+
+class Driver:
+    """Drive the real machine that was taken in, callbacks and all, on one of its models, and watch what it does.
+
+    ``asking`` stands around each guard that is asked; unless told otherwise, it asks.
+    """
+
+    def __init__(self, taken_in: Machine, model: Any) -> None:
+        if not isinstance(taken_in.ask, Convention):
+            raise Invalid(f"machine {taken_in.name}", "it does not come from transitions", "take it in first")
+        self.machine: Any = taken_in.ask.machine
+        self.model = model
+        self.attribute = str(self.machine.model_attribute)
+        self.asking: Asking = lambda name, ask: ask()
+        self._rows = taken_in.ask.taken_in
+        self._taken: list[int] = []
+        self._asked: list[tuple[str, bool]] = []
+
+    @property
+    def state(self) -> str:
+        """Be the name of the state the model is in."""
+        return str(self.machine.get_model_state(self.model).name)
+
+    @property
+    def listens_always(self) -> bool:
+        """Say whether callbacks are called for a trigger that is refused, too."""
+        return bool(self.machine.finalize_event or self.machine.on_exception)
+
+    def not_of_the_model(self) -> frozenset[str]:
+        """Name the attributes of the model that are the machine's: its triggers, and itself if it is the model."""
+        bound = {name for name, value in vars(self.model).items() if _is_bound_by_machine(value)}
+        return frozenset(bound | (_of_the_library(self.machine) if self.model is self.machine else set()))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch the rows and guards of the machine; afterwards it is as it was."""
+        conditions = [condition for row in self._rows for condition in row.conditions]
+        for place, row in enumerate(self._rows):
+            vars(row)["execute"] = self._noting(place, row.execute)
+        for condition in conditions:
+            vars(condition)["check"] = self._answering(condition)
+        try:
+            yield
+        finally:
+            for row in self._rows:
+                vars(row).pop("execute", None)
+            for condition in conditions:
+                vars(condition).pop("check", None)
+
+    def _noting(self, place: int, execute: Callable[[EventData], bool]) -> Callable[[EventData], bool]:
+        def noted(event: EventData) -> bool:
+            taken = execute(event)
+            if taken:
+                self._taken.append(place)
+            return taken
+
+        return noted
+
+    def _answering(self, condition: Condition) -> Callable[[EventData], bool]:
+        name = condition.func if isinstance(condition.func, str) else name_of_test(condition.func)
+        check = type(condition).check
+
+        def answered(event: EventData) -> bool:
+            holds = self.asking(name, lambda: check(condition, event))
+            self._asked.append((name, holds is condition.target))
+            return holds
+
+        return answered
+
+    def send(self, trigger: str, args: tuple[object, ...], values: Mapping[str, object]) -> Driven:
+        """Send a trigger to the model; what is raised is told, except that the state refuses it."""
+        self._taken, self._asked = [], []
+        refused = self.state not in self.machine.events[trigger].transitions
+        raised: Exception | None = None
+        try:
+            self.machine.events[trigger].trigger(self.model, *args, **values)
+        except Exception as error:  # a guard or a callback is the author's code: whatever it raises is told
+            raised = None if refused and isinstance(error, transitions.MachineError) else error
+        return Driven(tuple(self._taken), tuple(self._asked), raised)
+
+
+def driver_of(taken_in: Machine, model: Any) -> Driver | None:
+    """Return what drives the machine on ``model``, else on its only model; none if it has none, or must be awaited."""
+    machine = taken_in.ask.machine if isinstance(taken_in.ask, Convention) else None
+    if machine is None or isinstance(machine, AsyncMachine):
+        return None
+    if model is None and len(machine.models) > 1:
+        raise Invalid(f"machine {taken_in.name}", f"it has {len(machine.models)} models", "say which: model=...")
+    if model is not None and not any(one is model for one in machine.models):
+        raise Invalid(f"machine {taken_in.name}", "this is no model of it", "add it first: machine.add_model(model)")
+    chosen = model if model is not None else next(iter(machine.models), None)
+    return None if chosen is None else Driver(taken_in, chosen)
+
+
+def _is_bound_by_machine(value: object) -> bool:
+    """Know what `transitions` puts on a model: triggers, may_..., is_... are partials of its own methods."""
+    owner = getattr(value.func, "__self__", None) if isinstance(value, partial) else None
+    return isinstance(owner, (transitions.Machine, transitions.Event))
+
+
+def _of_the_library(machine: transitions.Machine) -> set[str]:
+    """Name what every machine of its kind has; whatever else it has is its author's."""
+    kind: Any = next(one for one in type(machine).__mro__ if one.__module__.partition(".")[0] == "transitions")
+    return set(vars(kind(model=None, initial=None)))

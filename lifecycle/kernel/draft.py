@@ -10,7 +10,6 @@ same slots as its record, so that changing an object's class is all that freezin
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any, Generic, TypeVar, cast
 
 import attrs
@@ -33,23 +32,24 @@ class Twin(Generic[T]):
 
 
 def twin_of(record: type[T]) -> Twin[T]:
-    """Generate the twin of a frozen, slotted attrs class without weak references."""
+    """Generate the twin of a frozen, slotted attrs class: a subclass without slots of its own, so the layouts agree.
+
+    It is made by calling the class rather than ``object.__new__``, with the ``__init__`` of ``object``: both only so
+    that Python takes the shortest way to an empty object.
+    """
     names = [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", record))]
-    plain = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}  # not those of a frozen base
-    methods = {name: made for name, made in vars(record).items() if isinstance(made, FunctionType | property)}
-    own = {name: made for name, made in methods.items() if not name.startswith("__")}
-    body = {"__slots__": names, "__hash__": None, **plain, **own}
-    kind = type(f"Draft{record.__name__}", record.__bases__, body)  # the same bases: the layouts must agree
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    kind = type(f"Draft{record.__name__}", (record,), {"__slots__": (), "__hash__": None, **plain})
     arguments = ", ".join(names)
     copied = "; ".join(f"_new.{name} = _was.{name}" for name in names)
     given = "; ".join(f"_new.{name} = {name}" for name in names)
     source = (
-        f"def thaw(_was):\n _new = _make(_kind); {copied}; return _new\n"
-        f"def make({arguments}):\n _new = _make(_kind); {given}; return _new\n"
+        f"def thaw(_was):\n _new = _kind(); {copied}; return _new\n"
+        f"def make({arguments}):\n _new = _kind(); {given}; return _new\n"
         "def freeze(_new):\n _new.__class__ = _record; return _new\n"
-        f"def build({arguments}):\n _new = _make(_kind); {given}; _new.__class__ = _record; return _new\n"
+        f"def build({arguments}):\n _new = _kind(); {given}; _new.__class__ = _record; return _new\n"
     )
-    scope: dict[str, Any] = {"_record": record, "_kind": kind, "_make": object.__new__}
+    scope: dict[str, Any] = {"_record": record, "_kind": kind}
     exec(source, scope)
     return Twin(scope["thaw"], scope["make"], scope["freeze"], scope["build"])
 

@@ -55,7 +55,7 @@ from lifecycle.kernel.tables import (
     state_named,
     states_holding,
 )
-from lifecycle.kernel.values import Answer, Closed, Ended, Execution, Run, Session, Timer, us, value
+from lifecycle.kernel.values import Answer, Closed, Ended, Run, Session, Timer, us, value
 from lifecycle.kernel.work import SESSIONS, Move, Work, begun
 from lifecycle.machines import EXECUTION, MACHINES, REQUEST, RUN, SESSION, held
 
@@ -108,7 +108,6 @@ def compiled(machines: Iterable[Machine]) -> Tables:
         execution_again=compiled_plan(execution, EXECUTION_RULES, again=True),
         orphan_states=states_holding(session, held.ORPHAN),
         segment_states=states_holding(run, held.SEGMENT),
-        controller_states=states_holding(run, held.CONTROLLER),
         expiry_held=held.EXPIRY in state_named(request, "open").holds,
         births={machine.name: birth_acts(machine, ACTS) for machine in by_name.values()},
     )
@@ -135,7 +134,7 @@ class Kernel:
 
         ``session`` is none if the id was never opened; only a StartRun opens one.
         """
-        known = self.handling.get(given.__class__)
+        known = self.handling.get(type(given))
         if known is None:
             return unchanged(session, malformed(given), "known_input")
         find, judges, choose, way, ways, reply = known
@@ -146,7 +145,7 @@ class Kernel:
             spoken = judge(session, given, about)
             if spoken is not None:
                 return unchanged(session, spoken, judge.__name__)
-        if given.__class__ is TimerFired and about[0].name == "orphan":  # type: ignore[index]
+        if type(given) is TimerFired and about[0].name == "orphan":  # type: ignore[index]
             assert session is not None
             grace = held_grace(session, now)
             if grace is not None:
@@ -188,18 +187,12 @@ def handling(kind: type[Input], ways: Mapping[str, Way]) -> Handling:
 
 
 def finished(work: Work, reply: Callable[[Work], Reply] | None) -> Step:
-    """Freeze what was thawed, and put the hooks in order: signals, given back, taken, edges."""
-    for _, run in work.runs:
-        run.__class__ = Run
-    for _, execution in work.executions:
-        execution.__class__ = Execution
+    """Freeze the session, and put the hooks in order: signals, given back, taken, edges."""
     session = work.session
     session.__class__ = Session
-    every = work.given
-    every += work.taken
-    every += work.edges
+    every = (*work.given, *work.taken, *work.edges)
     said = DONE if reply is None else reply(work)
-    return build_step(session, tuple(every), said, tuple(work.moves), work.ended, work.closed, None, True)
+    return build_step(session, every, said, (*work.moves,), work.ended, work.closed, None, True)
 
 
 # -- before the work --------------------------------------------------------------------------------------------------
@@ -289,8 +282,8 @@ def rearmed(session: Session, now: int, due: int) -> Step:
 
 def reply_admitted(work: Work) -> Reply:
     """The run is admitted, as head or queued."""
-    given, session = work.input, work.session
-    assert isinstance(given, StartRun)
+    given: Any = work.input
+    session = work.session
     return build_admitted(given.run, session.incarnation, session.head is None or session.head.spec.id != given.run)
 
 
@@ -308,15 +301,14 @@ def reply_aborted(work: Work) -> Reply:
 
 def reply_decided(work: Work) -> Reply:
     """The decision was taken."""
-    given = work.input
-    assert isinstance(given, Decide)
+    given: Any = work.input
     return build_decided(given.run, given.request, given.decision, given.kind)
 
 
 def reply_asked(work: Work) -> Reply:
     """The questions are open; some may have been answered before."""
-    given, head = work.input, work.session.head
-    assert isinstance(given, RunAsked)
+    given: Any = work.input
+    head = work.session.head
     if head is None or work.ended:
         return AskFailed(given.execution, work.about.fault)
     return build_asked(() if len(work.about.fresh) == len(given.questions) else told(head, given))

@@ -43,6 +43,15 @@ def is_open(run: Run, name: str) -> bool:
     return request is not None and request.state == "open"
 
 
+def count_open(run: Run) -> int:
+    """Count the questions that are open now."""
+    count = 0
+    for request in run.requests:
+        if request.state == "open":
+            count += 1
+    return count
+
+
 Known = tuple[Request, ...]
 """Requests of a run that the store has closed: ids name one question of a run for ever."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from lifecycle import hooks
 from lifecycle.declaration import Send
 from lifecycle.kernel.draft import twin_of
+from lifecycle.kernel.finding import count_open
 from lifecycle.kernel.tables import Act, CompiledRow, Faulty
 from lifecycle.kernel.values import Answer, Closed, Ended, Execution, Question, Request, Run, Timer
 from lifecycle.kernel.work import EXECUTIONS, End, Work, thawed_run, thawed_slot
@@ -105,11 +106,7 @@ def fire_request(work: Work, run: Run, request: Request, trigger: str, answer: A
     rows = work.tables.request[request.state].get(trigger)
     if rows is None:
         raise refused("request", request.state, trigger)
-    open_requests = 0
-    for one in run.requests:
-        if one.state == "open":
-            open_requests += 1
-    row = row_by_guards(rows, open_requests)
+    row = row_by_guards(rows, count_open(run))
     if row is None:
         return
     work.moves.append(("request", request.id, trigger, request.state, row.dest))
@@ -124,6 +121,7 @@ def fire_request(work: Work, run: Run, request: Request, trigger: str, answer: A
         request.asked_at,
         None,
         answer,
+        trigger == "dismiss" and has_ended(work, run),
     )
     batch = run.requests
     run.requests = (closed,) if len(batch) == 1 else tuple([closed if one is request else one for one in batch])
@@ -131,6 +129,11 @@ def fire_request(work: Work, run: Run, request: Request, trigger: str, answer: A
         work.closed += (build_closed(run.spec.id, closed),)
     for act in row.acts:
         act(work, run, why)
+
+
+def has_ended(work: Work, run: Run) -> bool:
+    """Say whether the run ended in this step."""
+    return any(one.spec is run.spec for one in work.ended)
 
 
 def dismiss(work: Work, run: Run) -> None:
@@ -161,7 +164,7 @@ def opened(work: Work, question: Question) -> Request:
     q = question
     due = None if q.expiry_us is None else work.now + q.expiry_us
     expiry = None if due is None or not work.tables.expiry_held else build_timer("expiry", q.id, due, work.token)
-    return build_request(q.id, q.kind, q.body, q.digest, q.on_expiry, q.deciders, "open", work.now, expiry, None)
+    return build_request(q.id, q.kind, q.body, q.digest, q.on_expiry, q.deciders, "open", work.now, expiry, None, False)
 
 
 def retire(work: Work, run: Run, why: object) -> None:
@@ -190,7 +193,7 @@ def retire(work: Work, run: Run, why: object) -> None:
 def admit_run(work: Work, run: Run, first: bool) -> None:
     """Let a new run, born in starting, into the session: as its head if there is none, else into the queue."""
     session = work.session
-    work.runs.append((None, run))
+    work.runs += ((None, run),)
     work.moves.append(("run", run.spec.id, "admit", None, run.state))
     if session.head is None and not session.queue:
         session.head = run
@@ -221,7 +224,7 @@ def offer_execution(work: Work, run: Run) -> None:
     """Make a pending execution for a head whose code is to be called."""
     made = EXECUTIONS.make(work.session.revision, run.spec.id, EXECUTION.initial, 0, run.spec.admitted, None)
     work.session.execution = made
-    work.executions.append((None, made))
+    work.executions += ((None, made),)
     work.moves.append(("execution", made.id, "offer", None, made.state))
 
 
@@ -239,25 +242,25 @@ def act_signal(work: Work, run: Run, why: End) -> None:
 
 def act_publish(work: Work, run: Run, why: End) -> None:
     """Publish the end."""
-    work.edges.append(publish(run.spec.id, run.state, why.cause))
+    work.edges += (publish(run.spec.id, run.state, why.cause),)
 
 
 def act_call(work: Work, slot: Execution, why: object) -> None:
     """Grant the execution a fresh token and call the code with it."""
     slot.token = work.session.revision
-    work.edges.append(call(slot.run, slot.id, slot.token, thawed_run(work, slot.run).attempt))
+    work.edges += (call(slot.run, slot.id, slot.token, thawed_run(work, slot.run).attempt),)
 
 
 def act_hand(work: Work, run: Run, why: object) -> None:
     """Hand the answers over to code that waits in place; a parked run's code is called with them."""
     slot = work.session.execution
     if slot is not None and slot.state == "executing":
-        work.edges.append(hand(run.spec.id, slot.id))
+        work.edges += (hand(run.spec.id, slot.id),)
 
 
 def act_abandoned(work: Work, slot: Execution, why: object) -> None:
     """Report code that did not return."""
-    work.edges.append(hooks.ReportAbandoned(slot.run, slot.id))
+    work.edges += (hooks.ReportAbandoned(slot.run, slot.id),)
 
 
 def act_next(machine: str, item: object) -> Act:

@@ -4,8 +4,9 @@ What lives here: for each thing that a state holds, its identity and how it is t
 holds it, which the machines declare. The law of this file: nothing but this comparison arms a timer, opens a segment,
 registers a controller or shows a request, so no row can leak one.
 
-Each hold is a rule ``(work, before, after)`` that is called for an owner whose state holds it before the step,
-after it, or both. ``work.again`` is set by recovery: what a process held in memory is then taken again.
+Each hold has rules ``(work, before, after)``: what to do where only the state after the step holds it, where only the
+state before did, and where both do but what is held can be another (see ``HoldRule``). Which of them a step calls was
+read out of the machines beforehand, so no rule asks for the state of its owner.
 """
 
 from __future__ import annotations
@@ -47,94 +48,106 @@ def give_back_timer(work: Work, armed: Timer) -> None:
         work.given.append(disarm(armed.name, armed.owner, armed.token))
 
 
-def kept_timer(work: Work, armed: Timer | None) -> Timer | None:
-    """Keep a timer as it is; under recovery arm it again for the same time."""
-    if not work.again or armed is None or armed.due is None:
-        return armed
-    return taken_timer(work, armed.name, armed.owner, armed.due)
-
-
 # -- what a run holds -------------------------------------------------------------------------------------------------
 
 
-def controller(work: Work, before: Run | None, after: Run) -> None:
-    """The controller: while the run is unfinished, or its execution is closing."""
-    if after.state in work.tables.controller_states:
-        if before is None or work.again:
-            work.taken.append(register(after.spec.id, after.spec.admitted))
-    elif not is_closing(work, after):
+def register_controller(work: Work, before: Run | None, after: Run) -> None:
+    """Register the controller of a run that is unfinished."""
+    work.taken.append(register(after.spec.id, after.spec.admitted))
+
+
+def evict_controller(work: Work, before: Run | None, after: Run) -> None:
+    """Evict it when the run has ended; while its execution is closing, that one holds it."""
+    if not is_closing(work, after):
         work.given.append(evict(after.spec.id, after.spec.admitted))
 
 
-def segment(work: Work, before: Run | None, after: Run) -> None:
-    """The open segment: its number is its identity, so a counted-up number ends one and opens the next."""
-    holding = work.tables.segment_states
-    was = before.segment if before is not None and before.state in holding else 0
-    now = after.segment if after.state in holding else 0
-    if was == now:
-        return
-    if was:
-        work.given.append(end_segment(after.spec.id, was, why_ended(before, after) if now else after.state))
-    if now:
-        work.taken.append(open_segment(after.spec.id, now))
+def open_its_segment(work: Work, before: Run | None, after: Run) -> None:
+    """Open the segment."""
+    work.taken.append(open_segment(after.spec.id, after.segment))
 
 
-def why_ended(before: Run | None, after: Run) -> str:
-    """Say why a segment ended although the run still has one open: it runs again, or a process took it over."""
-    return "rerun" if before is not None and before.attempt != after.attempt else "recovery"
+def end_its_segment(work: Work, before: Run, after: Run) -> None:
+    """End the segment: its reason is the state entered."""
+    work.given.append(end_segment(after.spec.id, before.segment, after.state))
 
 
-def queue_deadline(work: Work, before: Run | None, after: Run) -> None:
-    """The queue deadline: while starting, in the first attempt, if asked for."""
+def change_segment(work: Work, before: Run, after: Run) -> None:
+    """End one segment and open the next if the number was counted up: it runs again, or a process took it over."""
+    if before.segment != after.segment:
+        reason = "rerun" if before.attempt != after.attempt else "recovery"
+        work.given.append(end_segment(after.spec.id, before.segment, reason))
+        work.taken.append(open_segment(after.spec.id, after.segment))
+
+
+def arm_queue_deadline(work: Work, before: Run | None, after: Run) -> None:
+    """Arm the queue deadline in the first attempt, if one was asked for."""
     allowed = after.spec.queue_deadline_us
-    if after.state == "starting" and after.attempt == 1 and allowed is not None:
-        if after.queue_deadline is None:
-            due = after.spec.admitted_at + allowed
-            after.queue_deadline = taken_timer(work, "queue_deadline", after.spec.id, due)
-        else:
-            after.queue_deadline = kept_timer(work, after.queue_deadline)
-    elif after.queue_deadline is not None:
+    if allowed is not None and after.attempt == 1:
+        after.queue_deadline = taken_timer(work, "queue_deadline", after.spec.id, after.spec.admitted_at + allowed)
+
+
+def disarm_queue_deadline(work: Work, before: Run | None, after: Run) -> None:
+    """Disarm the queue deadline, if there is one."""
+    if after.queue_deadline is not None:
         give_back_timer(work, after.queue_deadline)
         after.queue_deadline = None
 
 
-def deadline(work: Work, before: Run | None, after: Run) -> None:
-    """The deadline: while running *and* executing; what remains is kept when it is given back."""
+def compare_deadline(work: Work, before: Run | None, after: Run) -> None:
+    """Let the deadline of a running run be armed exactly while its code executes; no code does after a recovery."""
     if after.remaining_us is None:
         return
-    if after.state == "running" and is_executing(work, after):
-        if after.deadline is None:
-            after.deadline = taken_timer(work, "deadline", after.spec.id, work.now + after.remaining_us)
-        else:
-            after.deadline = kept_timer(work, after.deadline)
-    elif after.deadline is not None:
-        give_back_timer(work, after.deadline)
-        assert after.deadline.due is not None
+    if not is_executing(work, after):
+        disarm_deadline(work, before, after)
+    elif after.deadline is None:
+        after.deadline = taken_timer(work, "deadline", after.spec.id, work.now + after.remaining_us)
+
+
+def disarm_deadline(work: Work, before: Run | None, after: Run) -> None:
+    """Disarm the deadline, if it is armed; what remains is kept, unless a new attempt starts from the whole."""
+    armed = after.deadline
+    if armed is not None:
+        give_back_timer(work, armed)
+        assert armed.due is not None
         if before is not None and before.attempt == after.attempt:
-            after.remaining_us = max(0, after.deadline.due - work.now)
+            after.remaining_us = max(0, armed.due - work.now)
         after.deadline = None
 
 
-def requests(work: Work, before: Run | None, after: Run) -> None:
-    """The open requests: shown while open, by id; whoever leaves the wait closes what is left of the batch."""
-    leaves = after.state != "waiting_for_human"
-    if leaves:
-        dismiss(work, after)
-    was = before.requests if before is not None else ()
-    for old in was:
-        if old.state == "open":
-            new = request_named(after.requests, old.id)
-            if new is not None and new is not old:
-                give_back_request(work, after, old, new)
+def show_requests(work: Work, before: Run | None, after: Run) -> None:
+    """Show every question of a batch that is new as a whole."""
+    for request in after.requests:
+        if request.state == "open":
+            take_request(work, after, request)
+
+
+def close_requests(work: Work, before: Run, after: Run) -> None:
+    """Close what is left of the batch when its run leaves the wait, and keep the answers."""
+    dismiss(work, after)
+    give_back_requests(work, before, after)
+    given = tuple([request.answer for request in after.requests if request.answer is not None])
+    after.answers, after.requests = after.answers + given, ()
+
+
+def compare_requests(work: Work, before: Run, after: Run) -> None:
+    """Take away what is open no longer, show what was not open before; recovery arms every expiry again."""
+    give_back_requests(work, before, after)
     for request in after.requests:
         if request.state == "open":
             if work.again:
                 take_request_again(work, after, request)
-            elif not was or not still_open(was, request.id):
+            elif not still_open(before.requests, request.id):
                 take_request(work, after, request)
-    if leaves:
-        given = tuple([request.answer for request in after.requests if request.answer is not None])
-        after.answers, after.requests = after.answers + given, ()
+
+
+def give_back_requests(work: Work, before: Run, after: Run) -> None:
+    """Give back what belonged to questions that were open before the step and are not the same any more."""
+    for old in before.requests:
+        if old.state == "open":
+            new = request_named(after.requests, old.id)
+            if new is not None and new is not old:
+                give_back_request(work, after, old, new)
 
 
 def still_open(was: tuple[Request, ...], name: str) -> bool:
@@ -169,7 +182,8 @@ def take_request_again(work: Work, run: Run, request: Request) -> None:
 def with_expiry(request: Request, expiry: Timer) -> Request:
     """Return the request with another expiry timer."""
     r = request
-    return build_request(r.id, r.kind, r.body, r.digest, r.on_expiry, r.deciders, r.state, r.asked_at, expiry, r.answer)
+    known = r.id, r.kind, r.body, r.digest, r.on_expiry, r.deciders, r.state, r.asked_at
+    return build_request(*known, expiry, r.answer, r.with_run)
 
 
 def request_named(batch: tuple[Request, ...], name: str) -> Request | None:
@@ -183,32 +197,32 @@ def request_named(batch: tuple[Request, ...], name: str) -> Request | None:
 # -- what an execution holds ------------------------------------------------------------------------------------------
 
 
-def offered(work: Work, before: Execution | None, after: Execution) -> None:
-    """The offer to begin: while pending."""
-    if after.state == "pending":
-        if before is None or work.again:
-            work.taken.append(offer(after.run, after.id))
-    elif before is not None and before.state == "pending":
-        work.given.append(withdraw_offer(after.run, after.id))
+def offer_to_begin(work: Work, before: Execution | None, after: Execution) -> None:
+    """Offer the run's code to whoever calls it."""
+    work.taken.append(offer(after.run, after.id))
 
 
-def closing(work: Work, before: Execution | None, after: Execution) -> None:
-    """The closing timer: while closing."""
-    if after.state == "closing":
-        if after.closing is None:
-            due = work.now + us(work.session.policy.closing_grace_seconds)
-            after.closing = taken_timer(work, "closing", after.run, due)
-        else:
-            after.closing = kept_timer(work, after.closing)
-    elif after.closing is not None:
+def take_offer_back(work: Work, before: Execution | None, after: Execution) -> None:
+    """Withdraw the offer."""
+    work.given.append(withdraw_offer(after.run, after.id))
+
+
+def arm_closing(work: Work, before: Execution | None, after: Execution) -> None:
+    """Give code that outlives its run a time to return in."""
+    due = work.now + us(work.session.policy.closing_grace_seconds)
+    after.closing = taken_timer(work, "closing", after.run, due)
+
+
+def disarm_closing(work: Work, before: Execution | None, after: Execution) -> None:
+    """Disarm the closing timer."""
+    if after.closing is not None:
         give_back_timer(work, after.closing)
         after.closing = None
 
 
-def closed_controller(work: Work, before: Execution | None, after: Execution) -> None:
-    """The controller of a run that has ended: until its execution, closing, is over."""
-    if before is not None and before.state == "closing" and after.state != "closing":
-        work.given.append(evict(after.run, after.controller))
+def evict_closed_controller(work: Work, before: Execution | None, after: Execution) -> None:
+    """Evict the controller of a run that ended before its code did."""
+    work.given.append(evict(after.run, after.controller))
 
 
 # -- what a session holds ---------------------------------------------------------------------------------------------
@@ -251,30 +265,35 @@ def is_closing(work: Work, run: Run) -> bool:
 
 
 RUN_RULES = {
-    held.CONTROLLER: HoldRule(controller),
-    held.REQUESTS: HoldRule(requests, watched=True),
-    held.SEGMENT: HoldRule(segment, watched=True),
-    held.QUEUE_DEADLINE: HoldRule(queue_deadline),
-    held.DEADLINE: HoldRule(deadline, watched=True),
+    held.CONTROLLER: HoldRule(register_controller, evict_controller, again=register_controller),
+    held.REQUESTS: HoldRule(show_requests, close_requests, kept=compare_requests),
+    held.SEGMENT: HoldRule(open_its_segment, end_its_segment, kept=change_segment),
+    held.QUEUE_DEADLINE: HoldRule(arm_queue_deadline, disarm_queue_deadline, again=arm_queue_deadline),
+    held.DEADLINE: HoldRule(compare_deadline, disarm_deadline, kept=compare_deadline),
 }
 EXECUTION_RULES = {
-    held.OFFER: HoldRule(offered),
-    held.CLOSING: HoldRule(closing),
-    held.CONTROLLER: HoldRule(closed_controller),
+    held.OFFER: HoldRule(offer_to_begin, take_offer_back, again=offer_to_begin),
+    held.CLOSING: HoldRule(arm_closing, disarm_closing),
+    held.CONTROLLER: HoldRule(None, evict_closed_controller),
 }
+"""The rules of each hold, in the order in which their hooks are emitted. The controller of an execution is that of its
+run, taken long before.
+"""
 
 
 def settle(work: Work) -> None:
-    """Compare what is held before and after the whole step; append the hooks, set the timers."""
+    """Compare what is held before and after the whole step, append the hooks, set the timers; freeze each owner then."""
     tables = work.tables
     run_plan = tables.run_again if work.again else tables.run_plan
     for run_before, run in work.runs:
-        for rule in run_plan[None if run_before is None else run_before.state, run.state]:
+        for rule in run_plan[None if run_before is None else run_before.state][run.state]:
             rule(work, run_before, run)
+        run.__class__ = Run
     execution_plan = tables.execution_again if work.again else tables.execution_plan
     for slot_before, slot in work.executions:
-        for rule in execution_plan[None if slot_before is None else slot_before.state, slot.state]:
+        for rule in execution_plan[None if slot_before is None else slot_before.state][slot.state]:
             rule(work, slot_before, slot)
+        slot.__class__ = Execution
     if is_orphan_in_question(work):
         orphan(work)
 

@@ -8,7 +8,7 @@ nothing, and costs a fraction of the step; what is the very same object as befor
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from lifecycle.hooks import ArmTimer, EndSegment, EvictController, OpenSegment, RegisterController, WithdrawRequest
 from lifecycle.kernel.replies import Admitted, Rejection, Stale
@@ -29,6 +29,7 @@ OVER = frozenset({"settled", "abandoned"})
 NOTHING_CHANGED = frozenset({Rejection, Stale})
 CAUSES_OF = {STATE_OF[trigger]: frozenset(causes) for trigger, causes in CAUSES.items()}
 ABSORBING = frozenset((machine.name, state.name) for machine in MACHINES for state in machine.states if state.final)
+FINAL_STATES = frozenset(state for _, state in ABSORBING)
 
 
 def broken(before: Session | None, step: Step) -> str | None:
@@ -44,7 +45,7 @@ def broken(before: Session | None, step: Step) -> str | None:
 
 def rules_for(before: Session | None, after: Session, step: Step) -> Rules:
     """Return the rules that a step can break: fewer if it admits no run, few if it touches none."""
-    if step.reply.__class__ is Admitted:
+    if type(step.reply) is Admitted:
         return RULES
     if before is None or after.head is not before.head:
         return RULES_OF_RUNS
@@ -57,18 +58,18 @@ def rules_for(before: Session | None, after: Session, step: Step) -> Rules:
 
 def stale_is_noop(before: Session | None, after: Session, step: Step) -> bool:
     """Change nothing where the reply says that nothing was done."""
-    return step.judge is None and step.reply.__class__ not in NOTHING_CHANGED
+    return step.judge is None and type(step.reply) not in NOTHING_CHANGED
 
 
 def final_absorbs(before: Session | None, after: Session, step: Step) -> bool:
     """Move nothing out of a final state, and leave a stopped session stopped until its next incarnation."""
     for name, _, _, source, _ in step.moves:
-        if (name, source) in ABSORBING:
+        if source in FINAL_STATES and (name, source) in ABSORBING:
             return False
     if before is None or before.state != "stopped":
         return before is None or before.incarnation == after.incarnation
     if before.incarnation != after.incarnation:
-        return before.incarnation + 1 == after.incarnation and step.reply.__class__ is Admitted
+        return before.incarnation + 1 == after.incarnation and type(step.reply) is Admitted
     same = after.attachments is before.attachments or not after.attachments
     released = same or len(after.attachments) <= len(before.attachments)
     return after.state == "stopped" and after.cause == before.cause and released
@@ -115,13 +116,16 @@ def leaving_wait_closes_requests(before: Session | None, after: Session, step: S
     still = head.requests if head is not None and head.spec is old.spec else ()
     gone = [one.id for one in old.requests if one.state == "open" and not is_open_in(still, one.id)]
     closed = [one.request.id for one in step.closed]
-    told = [hook.request for hook in step.hooks if isinstance(hook, WithdrawRequest)]
+    told = [hook.request for hook in step.hooks if type(hook) is WithdrawRequest]
     return gone == closed == told or sorted(gone) == sorted(closed) == sorted(told)
 
 
 def is_open_in(requests: tuple[Request, ...], name: str) -> bool:
     """Say whether that question of the batch is open."""
-    return any(request.id == name and request.state == "open" for request in requests)
+    for request in requests:  # noqa: SIM110
+        if request.id == name and request.state == "open":
+            return True
+    return False
 
 
 def resume_with_continuation(before: Session | None, after: Session, step: Step) -> bool:
@@ -163,9 +167,10 @@ def is_at_work(slot: Execution, head: Run) -> bool:
 
 def is_over(execution: int, step: Step) -> bool:
     """Say whether the step took that execution to its end."""
-    return any(
-        name == "execution" and subject == execution and dest in OVER for name, subject, _, _, dest in step.moves
-    )
+    for name, subject, _, _, dest in step.moves:  # noqa: SIM110
+        if name == "execution" and subject == execution and dest in OVER:
+            return True
+    return False
 
 
 # -- ends -------------------------------------------------------------------------------------------------------------
@@ -174,11 +179,12 @@ def is_over(execution: int, step: Step) -> bool:
 def ended_is_not_advertised(before: Session | None, after: Session, step: Step) -> bool:
     """Let no run vanish or stay on: whoever was unfinished or came is unfinished or ended now, and never both."""
     old, head, reply = None if before is None else before.head, after.head, step.reply
-    if not step.ended and before is not None and before.queue is after.queue and not isinstance(reply, Admitted):
+    came = type(reply) is Admitted
+    if not step.ended and before is not None and before.queue is after.queue and not came:
         return old is head or (old is not None and head is not None and old.spec is head.spec)
     was = [] if before is None else ids_of(before)
-    if isinstance(reply, Admitted):
-        was.append(reply.run)
+    if came:
+        was.append(cast("Admitted", reply).run)
     now = [one.spec.id for one in step.ended] + ids_of(after)
     return was == now or sorted(was) == sorted(now)
 
@@ -203,19 +209,19 @@ def first_cause_wins(before: Session | None, after: Session, step: Step) -> bool
 def registered_before_ack(before: Session | None, after: Session, step: Step) -> bool:
     """Acknowledge a run only if it is there and the same step registers its controller."""
     reply = step.reply
-    if not isinstance(reply, Admitted):
+    if type(reply) is not Admitted:
         return True
     if controller_of(after, reply.run) is None or reply.incarnation != after.incarnation:
         return False
     for hook in step.hooks:  # noqa: SIM110
-        if isinstance(hook, RegisterController) and hook.run == reply.run:
+        if type(hook) is RegisterController and hook.run == reply.run:
             return True
     return False
 
 
 def same_key_same_run(before: Session | None, after: Session, step: Step) -> bool:
     """Let an id, and an idempotency key, name one unfinished run."""
-    if step.reply.__class__ is not Admitted or not after.queue:
+    if type(step.reply) is not Admitted or not after.queue:
         return True
     runs = after.unfinished()
     keys = [run.spec.key for run in runs if run.spec.key is not None]
@@ -227,7 +233,7 @@ def evict_own(before: Session | None, after: Session, step: Step) -> bool:
     balance = controllers(after) if before is None else controllers(after) - controllers(before)
     hook: Any
     for hook in step.hooks:
-        kind = hook.__class__
+        kind = type(hook)
         if kind is RegisterController or kind is EvictController:
             run = hook.run
             controller = hook.controller
@@ -270,7 +276,7 @@ def one_end_per_segment(before: Session | None, after: Session, step: Step) -> b
     held = [] if before is None else segments(before)
     hook: Any
     for hook in step.hooks:
-        kind = hook.__class__
+        kind = type(hook)
         if kind is EndSegment or kind is OpenSegment:
             one = hook.run, hook.segment
             if (kind is EndSegment) is not (one in held):
@@ -331,7 +337,7 @@ def one_timer(before: Session | None, after: Session, step: Step) -> bool:
     armed: list[Timer] = []
     hook: Any
     for hook in step.hooks:
-        if hook.__class__ is ArmTimer:
+        if type(hook) is ArmTimer:
             held = timer_of(after, hook)
             if held is None or held.due != hook.due or held.token != hook.token or held in armed:
                 return False

@@ -165,9 +165,10 @@ def start_is_well_formed(session: Session | None, given: StartRun, about: Any) -
         return malformed("when_busy", given.when_busy, WHEN_BUSY)
     if given.on_crash not in ON_CRASH:
         return malformed("on_crash", given.on_crash, ON_CRASH)
-    for name, span in (("deadline", given.deadline_us), ("queue_deadline", given.queue_deadline_us)):
-        if span is not None and span <= 0:
-            return malformed(name, span, ("a positive time", "none"))
+    if given.deadline_us is not None and given.deadline_us <= 0:
+        return malformed("deadline", given.deadline_us, ("a positive time", "none"))
+    if given.queue_deadline_us is not None and given.queue_deadline_us <= 0:
+        return malformed("queue_deadline", given.queue_deadline_us, ("a positive time", "none"))
     return None
 
 
@@ -269,9 +270,10 @@ def caller_may_abort(session: Session | None, given: AbortRun, about: Any) -> Re
 
 def token_is_current(session: Session | None, given: Any, about: Any) -> Reply | None:
     """The fact bears the id and the token of the execution in the slot."""
-    if slot_of(session, given.execution, given.token) is None:
-        return Stale(f"execution {given.execution}")
-    return None
+    slot = None if session is None else session.execution
+    if slot is not None and slot.id == given.execution and slot.token == given.token:
+        return None
+    return Stale(f"execution {given.execution}")
 
 
 def run_goes_on(session: Session | None, given: Any, about: Any) -> Reply | None:
@@ -404,14 +406,14 @@ QUESTIONERS = (RunAsked, Parked)
 
 def about_questions(session: Session | None, given: RunAsked | ExecutionSettled, now: int) -> Named | None:
     """The questions that code brings: which are new, and what is wrong with them."""
-    brings = given if given.__class__ is RunAsked else given.result  # type: ignore[union-attr]
-    if not isinstance(brings, QUESTIONERS):
+    brings: Any = given if type(given) is RunAsked else given.result  # type: ignore[union-attr]
+    if type(brings) not in QUESTIONERS:
         return None
     head = None if session is None else session.head
     if head is None:
         return None
-    fresh = fresh_questions(head, brings.questions, given.known)
-    return build_named(head, None, fresh, fault_of_questions(head, brings.questions, given.known))
+    questions, known = brings.questions, given.known
+    return build_named(head, None, fresh_questions(head, questions, known), fault_of_questions(head, questions, known))
 
 
 def about_timer(session: Session | None, given: TimerFired, now: int) -> tuple[Timer | None, int]:

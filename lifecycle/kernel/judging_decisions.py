@@ -25,11 +25,6 @@ from lifecycle.kernel.values import (
 DECISIONS = ("approve", "reject", "reject_and_continue", "answer")
 
 
-def may_decide(session: Session, run_owner: str, deciders: tuple[str, ...], by: str) -> bool:
-    """Say whether ``by`` is the run's owner, a named decider, or an admin."""
-    return by == run_owner or by in deciders or by in session.policy.admins
-
-
 def asking_run_known(session: Session | None, given: Decide, about: Any) -> Reply | None:
     """The run is here, or the store has the record of its end."""
     if session is not None and (about.run is not None or given.found.run is not None):
@@ -49,7 +44,8 @@ def caller_may_decide(session: Session | None, given: Decide, about: Any) -> Rep
     named = run if run is not None else given.found.run
     assert named is not None
     spec = named.spec
-    if may_decide(session, spec.owner, (*spec.deciders, *request.deciders), given.by):
+    by = given.by
+    if by == spec.owner or by in spec.deciders or by in request.deciders or by in session.policy.admins:
         return None
     return denied(f"request {given.request}", given.by, "decide")
 
@@ -102,10 +98,10 @@ def not_decided_otherwise(session: Session | None, given: Decide, about: Any) ->
 
 
 def request_still_open(session: Session | None, given: Decide, about: Any) -> Reply | None:
-    """The request has neither expired nor been withdrawn, and its run goes on."""
+    """The request has neither expired nor been withdrawn, and its run goes on; what closed first is told."""
     request = about.request
     if request.state == "open" and about.run is not None:
         return None
-    if given.found.run is not None and request.state == "withdrawn":
+    if given.found.run is not None and request.with_run:
         return ended_reply(given.found.run)
     return AlreadyClosed(given.run, given.request, request.state)

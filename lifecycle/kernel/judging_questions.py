@@ -12,6 +12,7 @@ from lifecycle.kernel.finding import (
     Known,
     answer_given,
     answers_given,
+    count_open,
     is_open,
     request_open_or_closed,
 )
@@ -72,7 +73,7 @@ def questions_fit(session: Session | None, given: RunAsked, about: Any) -> Reply
 
 def limit_passed(policy: Policy, run: Run, count: int) -> Rejection | None:
     """Refuse ``count`` more questions where they would pass a limit."""
-    if sum(request.state == "open" for request in run.requests) + count > policy.requests_max:
+    if count_open(run) + count > policy.requests_max:
         return too_many(run, "requests_max", policy.requests_max, "wait for the answers to some first")
     if len(run.answers) + len(run.requests) + count > policy.answers_max:
         return too_many(run, "answers_max", policy.answers_max, "set a checkpoint: it makes earlier answers the past")

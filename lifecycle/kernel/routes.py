@@ -7,7 +7,7 @@ cause, and it is written here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -31,7 +31,7 @@ from lifecycle.kernel.inputs import (
 )
 from lifecycle.kernel.judges import may_abort
 from lifecycle.kernel.judging_questions import limit_passed
-from lifecycle.kernel.values import Answer, Execution, Request, Run, RunSpec, Session
+from lifecycle.kernel.values import Answer, Request, Run, RunSpec, Session
 from lifecycle.kernel.work import RUNS, End, Work, thawed_head, thawed_run, thawed_slot
 from lifecycle.machines import SESSION_CAUSES, STATE_OF
 
@@ -39,17 +39,19 @@ build_end = twin_of(End).build
 build_answer = twin_of(Answer).build
 build_spec = twin_of(RunSpec).build
 
-Subjects = Callable[[Work], Iterable[Any]]
+Find = Callable[[Work], Any]
+"""Finds what a trigger is fired on, thawed; none if it is not there."""
+
 Effect = Callable[[Work], None]
 
 
 @attrs.frozen
 class Fire:
-    """Fire ``trigger`` of a machine on every subject found; ``cause`` goes with those that end a run."""
+    """Fire ``trigger`` of a machine on the subject found, if there is one; ``cause`` goes with those that end a run."""
 
     machine: str
     trigger: str
-    on: Subjects
+    on: Find
     cause: str | None = None
 
     def effect(self) -> Effect:
@@ -57,49 +59,71 @@ class Fire:
         return FIRING[self.machine](self.trigger, self.on, self.cause)
 
 
-def firing_runs(trigger: str, on: Subjects, cause: str | None) -> Effect:
-    """Fire on runs: an end brings its cause, an ask its questions."""
-    if trigger in STATE_OF:
+@attrs.frozen
+class EndEach(Fire):
+    """Fire a trigger that ends a run on every run found; ``on`` gives a list."""
+
+    def effect(self) -> Effect:
+        """Compile."""
+        trigger, on, cause = self.trigger, self.on, self.cause
 
         def effect(work: Work) -> None:
             for run in on(work):
                 fire_run(work, run, trigger, end_of(work, cause))
+
+        return effect
+
+
+def firing_run(trigger: str, on: Find, cause: str | None) -> Effect:
+    """Fire on a run: an end brings its cause, an ask its questions."""
+    if trigger in STATE_OF:
+
+        def effect(work: Work) -> None:
+            run = on(work)
+            if run is not None:
+                fire_run(work, run, trigger, end_of(work, cause))
     elif trigger == "ask":
 
         def effect(work: Work) -> None:
-            for run in on(work):
+            run = on(work)
+            if run is not None:
                 fire_run(work, run, trigger, work.about.fresh)
     else:
 
         def effect(work: Work) -> None:
-            for run in on(work):
+            run = on(work)
+            if run is not None:
                 fire_run(work, run, trigger, None)
 
     return effect
 
 
-def firing_requests(trigger: str, on: Subjects, cause: str | None) -> Effect:
-    """Fire on requests: each brings the answer, and the end that a rejection is."""
+def firing_request(trigger: str, on: Find, cause: str | None) -> Effect:
+    """Fire on a request: it brings the answer, and the end that a rejection is."""
 
     def effect(work: Work) -> None:
-        why = None if cause is None else end_of(work, cause)
-        for run, request in on(work):
+        request = on(work)
+        if request is not None:
+            run = thawed_head(work)
+            assert run is not None
+            why = None if cause is None else end_of(work, cause)
             fire_request(work, run, request, trigger, answer_of(work, request), why)
 
     return effect
 
 
-def firing_executions(trigger: str, on: Subjects, cause: str | None) -> Effect:
+def firing_execution(trigger: str, on: Find, cause: str | None) -> Effect:
     """Fire on the execution."""
 
     def effect(work: Work) -> None:
-        for slot in on(work):
+        slot = on(work)
+        if slot is not None:
             fire_execution(work, slot, trigger)
 
     return effect
 
 
-def firing_session(trigger: str, on: Subjects, cause: str | None) -> Effect:
+def firing_session(trigger: str, on: Find, cause: str | None) -> Effect:
     """Fire on the session."""
 
     def effect(work: Work) -> None:
@@ -108,11 +132,11 @@ def firing_session(trigger: str, on: Subjects, cause: str | None) -> Effect:
     return effect
 
 
-FIRING: dict[str, Callable[[str, Subjects, str | None], Effect]] = {
-    "run": firing_runs,
-    "execution": firing_executions,
+FIRING: dict[str, Callable[[str, Find, str | None], Effect]] = {
+    "run": firing_run,
+    "execution": firing_execution,
     "session": firing_session,
-    "request": firing_requests,
+    "request": firing_request,
 }
 
 
@@ -128,15 +152,13 @@ def end_of(work: Work, cause: str | None) -> End:
     """Say why something ends: the cause of the route; who and what, from the input."""
     given: Any = work.input
     assert cause is not None
-    if given.__class__ is ExecutionSettled:
+    if type(given) is ExecutionSettled:
         return end_of_settled(work, cause, given)
-    if given.__class__ is RunAsked:
+    if type(given) is RunAsked:
         return build_end(cause, "agent", work.about.fault, None)
     text = getattr(given, "text", "") or getattr(given, "content", None) or ""
     who = (
-        f"timer {given.name}"
-        if isinstance(given, TimerFired)
-        else getattr(given, WHO.get(given.__class__, "by"), "engine")
+        f"timer {given.name}" if isinstance(given, TimerFired) else getattr(given, WHO.get(type(given), "by"), "engine")
     )
     return build_end(cause, who, text, getattr(given, "result", None))
 
@@ -172,34 +194,26 @@ def answer_of(work: Work, request: Request) -> Answer | None:
 # -- on whom ----------------------------------------------------------------------------------------------------------
 
 
-def named_run(work: Work) -> list[Run]:
+def named_run(work: Work) -> Run:
     """The run that the input names."""
     given: Any = work.input
-    return [thawed_run(work, given.run)]
+    return thawed_run(work, given.run)
 
 
-def timed_run(work: Work) -> list[Run]:
+def timed_run(work: Work) -> Run:
     """The run that owns the timer."""
     given: Any = work.input
-    return [thawed_run(work, given.owner)]
+    return thawed_run(work, given.owner)
 
 
-def head(work: Work) -> list[Run]:
-    """The head, if there is one."""
-    run = thawed_head(work)
-    return [] if run is None else [run]
+head = thawed_head
+slot = thawed_slot
 
 
-def run_of_slot(work: Work) -> list[Run]:
+def run_of_slot(work: Work) -> Run | None:
     """The run whose code it is, if it is unfinished."""
-    slot, run = work.session.execution, work.session.head
-    return head(work) if slot is not None and run is not None and run.spec.id == slot.run else []
-
-
-def slot(work: Work) -> list[Execution]:
-    """The execution in the slot."""
-    execution = thawed_slot(work)
-    return [] if execution is None else [execution]
+    execution, run = work.session.execution, work.session.head
+    return thawed_head(work) if execution is not None and run is not None and run.spec.id == execution.run else None
 
 
 def every_run(work: Work) -> list[Run]:
@@ -214,25 +228,24 @@ def abortable_runs(work: Work) -> list[Run]:
     return [thawed_run(work, run.spec.id) for run in session.unfinished() if may_abort(session, run, given.by)]
 
 
-def interrupted_head(work: Work) -> list[Run]:
+def interrupted_head(work: Work) -> Run | None:
     """The head that a newer input aborts, if its sender may; otherwise the input is enqueued."""
     given: Any = work.input
     run = work.session.head
-    return head(work) if run is not None and may_abort(work.session, run, given.owner) else []
+    return thawed_head(work) if run is not None and may_abort(work.session, run, given.owner) else None
 
 
-def named_request(work: Work) -> list[tuple[Run, Request]]:
-    """The request that the input names, or whose timer fired, with its run."""
+def named_request(work: Work) -> Request | None:
+    """The request of the head that the input names, or whose timer fired."""
     given: Any = work.input
-    run = thawed_head(work)
-    name = given.owner if isinstance(given, TimerFired) else given.request
-    request = None if run is None else request_open_or_closed(run, name)
-    return [] if run is None or request is None else [(run, request)]
+    run = work.session.head
+    name = given.owner if type(given) is TimerFired else given.request
+    return None if run is None else request_open_or_closed(run, name)
 
 
-def session_itself(work: Work) -> list[Session]:
+def session_itself(work: Work) -> Session:
     """The session."""
-    return [work.session]
+    return work.session
 
 
 # -- effects that are fields, not states ------------------------------------------------------------------------------
@@ -277,7 +290,8 @@ def detach(work: Work) -> None:
 def checkpoint(work: Work) -> None:
     """Keep the checkpoint; what was answered before it is the past."""
     given: Any = work.input
-    for run in run_of_slot(work):
+    run = run_of_slot(work)
+    if run is not None:
         run.checkpoint, run.answers, run.asked = given.data, (), run.questions
 
 
@@ -287,7 +301,8 @@ def park(work: Work) -> None:
     if given.result.checkpoint is None:
         return
     parked_on = {question.id for question in given.result.questions}
-    for run in run_of_slot(work):
+    run = run_of_slot(work)
+    if run is not None:
         run.checkpoint = given.result.checkpoint
         run.answers = tuple(answer for answer in run.answers if answer.request in parked_on)
 
@@ -296,7 +311,8 @@ def count_questions(work: Work) -> None:
     """Count the questions parked on among those before the checkpoint: the next call names its own afresh."""
     given: Any = work.input
     if given.result.checkpoint is not None:
-        for run in head(work):
+        run = thawed_head(work)
+        if run is not None:
             run.asked = run.questions
 
 
@@ -307,8 +323,9 @@ def name_cause(work: Work) -> None:
 
 def offer_again(work: Work) -> None:
     """Make a pending offer once more: whoever had it is gone."""
-    for execution in slot(work):
-        work.edges.append(hooks.OfferBegin(execution.run, execution.id))
+    execution = thawed_slot(work)
+    if execution is not None:
+        work.edges += (hooks.OfferBegin(execution.run, execution.id),)
 
 
 def release_all(work: Work) -> None:
@@ -319,7 +336,7 @@ def release_all(work: Work) -> None:
     work.session.attachments = ()
     work.session.policy = given.policy
     every_run(work)
-    slot(work)
+    thawed_slot(work)
 
 
 def next_segments(work: Work) -> None:
@@ -337,13 +354,13 @@ ROUTES: dict[str, tuple[Fire | Effect, ...]] = {
     "StartRun.interrupt": (Fire("run", "abort", interrupted_head, "superseded"), admit),
     "Begin": (Fire("execution", "begin", slot),),
     "AbortRun": (Fire("run", "abort", named_run, "aborted"),),
-    "AbortSession": (Fire("run", "abort", abortable_runs, "aborted"),),
+    "AbortSession": (EndEach("run", "abort", abortable_runs, "aborted"),),
     "Decide.approve": (Fire("request", "answer", named_request),),
     "Decide.answer": (Fire("request", "answer", named_request),),
     "Decide.reject_and_continue": (Fire("request", "answer", named_request),),
     "Decide.reject": (Fire("request", "reject", named_request, "rejected"),),
     "Attach": (attach,),
-    "CloseSession": (Fire("run", "stop", every_run, "closed"), Fire("session", "close", session_itself), name_cause),
+    "CloseSession": (EndEach("run", "stop", every_run, "closed"), Fire("session", "close", session_itself), name_cause),
     "Shutdown": (Fire("run", "abort", run_of_slot, "shutdown"),),
     # facts about clients
     "Detached": (detach,),
@@ -442,7 +459,7 @@ def route_of_settled(work: Work, given: ExecutionSettled) -> str:
     result = given.result
     if isinstance(result, Parked) and run_of_slot(work) and fault_of_park(work, result) is not None:
         return "ExecutionSettled.Failure"
-    return SETTLED_ROUTES[result.__class__]
+    return SETTLED_ROUTES[type(result)]
 
 
 SETTLED_ROUTES = {

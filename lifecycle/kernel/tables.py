@@ -23,10 +23,24 @@ Rule = Callable[[Any, Any, Any], None]
 
 @attrs.frozen
 class HoldRule:
-    """The rule of a hold. ``watched``: also asked when both states hold it, because its identity can change."""
+    """The rules of a hold: one for a step that takes it (none: there is nothing to take), one for a step that gives it up.
 
-    rule: Rule
-    watched: bool = False
+    ``kept`` is asked where the states before and after both hold it, if what is held can change all the same; ``again``
+    takes its place under recovery, because what a process held in memory is gone with it.
+    """
+
+    taken: Rule | None
+    given: Rule
+    kept: Rule | None = None
+    again: Rule | None = None
+
+    def between(self, before: bool, after: bool, again: bool) -> Rule | None:
+        """Return the rule for a step, by whether it is held before and after; none if there is nothing to do."""
+        if before is not after:
+            return self.taken if after else self.given
+        if not after:
+            return None
+        return self.again or self.kept if again else self.kept
 
 
 class Faulty(Exception):
@@ -45,7 +59,7 @@ class CompiledRow:
 
 
 Steps = dict[str, dict[str, tuple[CompiledRow, ...]]]
-Plan = dict[tuple[str | None, str], tuple[Rule, ...]]
+Plan = dict[str | None, dict[str, tuple[Rule, ...]]]
 
 
 @attrs.frozen(eq=False)
@@ -63,7 +77,6 @@ class Tables:
     execution_again: Plan
     orphan_states: frozenset[str]
     segment_states: frozenset[str]
-    controller_states: frozenset[str]
     expiry_held: bool
     births: Mapping[str, tuple[Act, ...]]
 
@@ -111,22 +124,15 @@ def birth_acts(machine: Machine, acts: Mapping[object, Callable[[str, object], A
 
 
 def compiled_plan(machine: Machine, rules: Mapping[Hold, HoldRule], again: bool) -> Plan:
-    """Read out of a machine which hold rules to call for each pair of states before and after a step.
-
-    What both states hold needs no rule, unless its identity can change, or recovery takes everything ``again``.
-    """
+    """Read out of a machine which hold rules to call, by the states before and after a step."""
     holds: dict[str | None, frozenset[Hold]] = {state.name: frozenset(state.holds) for state in machine.states}
     holds[None] = frozenset()
-    return {
-        (before, after): tuple(
-            one.rule
-            for hold, one in rules.items()
-            if hold in (holds[before] | holds[after] if again or one.watched else holds[before] ^ holds[after])
-        )
-        for before in holds
-        for after in holds
-        if after is not None
-    }
+
+    def planned(before: str | None, after: str) -> tuple[Rule, ...]:
+        found = [one.between(hold in holds[before], hold in holds[after], again) for hold, one in rules.items()]
+        return tuple(rule for rule in found if rule is not None)
+
+    return {before: {after: planned(before, after) for after in holds if after is not None} for before in holds}
 
 
 def states_holding(machine: Machine, hold: Hold) -> frozenset[str]:

@@ -134,7 +134,10 @@ class Question:
 
 @value
 class Request:
-    """A question in the batch that a run waits for. ``answer`` is set once it is answered or expired."""
+    """A question in the batch that a run waits for. ``answer`` is set once it is answered or expired.
+
+    ``with_run``: it was withdrawn because its run ended, not before.
+    """
 
     id: str
     kind: str
@@ -146,6 +149,7 @@ class Request:
     asked_at: int
     expiry: Timer | None
     answer: Answer | None
+    with_run: bool = False
 
 
 @value

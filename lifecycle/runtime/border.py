@@ -34,6 +34,8 @@ def checked_policy(policy: Policy) -> Policy:
         none_is_fine = seconds is None and name != "closing_grace_seconds"
         if not none_is_fine and (not isinstance(seconds, int | float) or not 0 <= seconds < SECONDS_MAX):
             raise Invalid(f"policy {name}", f"{seconds!r} is no time", "use a number of seconds, or None for none")
+    if policy.request_expiry_seconds == 0:
+        raise Invalid("policy request_expiry_seconds", "0 leaves no time to answer", "use more, or None for no expiry")
     for name in ("queue_max", "requests_max", "answers_max", "attempts_max"):
         bound = getattr(policy, name)
         if not isinstance(bound, int) or bound < (0 if name == "queue_max" else 1):
@@ -64,7 +66,7 @@ def check_names(chars_max: int, **names: str | None) -> None:
     for what, name in names.items():
         if name is None:
             continue
-        if not isinstance(name, str) or not is_text(name):
+        if not is_text(name):
             raise Invalid(what, f"{name!r} is no text that can be written down", "use ordinary text")
         if len(name) > chars_max:
             fact = f"{len(name)} characters are over name_chars_max ({chars_max})"
@@ -75,6 +77,8 @@ def principals(what: str, names: Iterable[str]) -> tuple[str, ...]:
     """Return names of principals as a tuple; one text is refused, because its letters are none."""
     if isinstance(names, str):
         raise Invalid(what, f"{names!r} is one text", f"write ({names!r},)")
+    if not isinstance(names, Iterable):
+        raise Invalid(what, f"{names!r} are no names", "use a tuple of texts, () for nobody")
     several = tuple(names)
     check_names(NAME_CHARS_MAX, **{f"{what} {place + 1}": name for place, name in enumerate(several)})
     if "" in several:
@@ -88,8 +92,10 @@ def fitted(text: object, chars_max: int = 4_096) -> str:
     return written if len(written) <= chars_max else f"{written[: chars_max - 1]}…"
 
 
-def is_text(name: str) -> bool:
-    """Say whether it can be encoded; half of a surrogate pair cannot."""
+def is_text(name: object) -> bool:
+    """Say whether it is a text that can be encoded; half of a surrogate pair cannot."""
+    if not isinstance(name, str):
+        return False
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -109,11 +115,16 @@ def is_unfit(letter: str) -> bool:
     return letter in TURNING or unicodedata.category(letter) in UNFIT
 
 
+def is_unfit_anywhere(name: str) -> bool:
+    """Say whether a name has such a character; one of printable ASCII, as most are, needs no closer look."""
+    return not (name.isascii() and name.isprintable()) and any(is_unfit(letter) for letter in name)
+
+
 def check_session_id(name: str, chars_max: int) -> None:
     """Refuse a session id that has control characters or line breaks; spaces, quotes, emoji, any script are fine."""
     if not isinstance(name, str):
         raise Invalid(f"session id {name!r}", f"it is {type(name).__name__}, no text", "use text on one line")
-    if not name or any(is_unfit(letter) for letter in name):
+    if not name or is_unfit_anywhere(name):
         raise Invalid(f"session id {name!r}", "empty, or with control characters", "use text on one line")
     if len(name) > chars_max:
         fact = f"{len(name)} characters are over name_chars_max ({chars_max})"

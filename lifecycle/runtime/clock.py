@@ -88,9 +88,10 @@ class VirtualClock:
         heapq.heappush(self._wakes, (due, next(self._order), wakeup))
         return wakeup
 
-    def watch(self, busy: Callable[[], bool]) -> None:
-        """Wait, in ``settle``, for this to say that it is no longer busy."""
+    def watch(self, busy: Callable[[], bool]) -> Callable[[], None]:
+        """Wait, in ``settle``, for this to say that it is no longer busy; return how to stop."""
         self._busy.append(busy)
+        return lambda: self._busy.remove(busy) if busy in self._busy else None
 
     async def advance(self, seconds: float) -> None:
         """Let time pass: wake all that is due, in order, and let each settle before the next."""

@@ -7,6 +7,7 @@ may abort; the kernel judges that. The law of this file: eviction removes the ve
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
 
@@ -34,7 +35,7 @@ class Signal:
     def __init__(self, run: str) -> None:
         self.run = run
         self._cause: str | None = None
-        self._listeners: list[Callable[[str], None]] | None = None
+        self._listeners: tuple[Callable[[str], None], ...] = ()
         self._event: threading.Event | None = None
 
     @property
@@ -56,18 +57,17 @@ class Signal:
         """Call ``listener(cause)`` once, when the run ends, at once if it has; return how to remove it."""
         with LISTENING:
             if self._cause is None:
-                if self._listeners is None:
-                    self._listeners = []
-                self._listeners.append(listener)
-                return lambda: self.remove_listener(listener)
+                self._listeners += (listener,)
+                return functools.partial(self.remove_listener, listener)
         listener(self._cause)
         return lambda: None
 
     def remove_listener(self, listener: Callable[[str], None]) -> None:
         """Forget a listener; one that is not there is no error."""
         with LISTENING:
-            if self._listeners is not None and listener in self._listeners:
-                self._listeners.remove(listener)
+            if listener in self._listeners:
+                place = self._listeners.index(listener)
+                self._listeners = self._listeners[:place] + self._listeners[place + 1 :]
 
     async def wait(self) -> str:
         """Wait until the run ends; return the cause."""
@@ -96,10 +96,10 @@ class Signal:
     def _set(self, cause: str) -> list[Callable[[str], None]]:
         with LISTENING:
             self._cause = cause
-            listeners, self._listeners = self._listeners or [], None
+            listeners, self._listeners = self._listeners, ()
             if self._event is not None:
                 self._event.set()
-        return listeners
+        return list(listeners)
 
 
 class Controller:

@@ -15,15 +15,14 @@ from typing import Self
 import attrs
 
 from lifecycle.errors import Invalid, Refused, StoreError
+from lifecycle.hooks import ReportAbandoned
 from lifecycle.kernel.finding import run_named
-from lifecycle.kernel.inputs import (
-    Shutdown,
-)
+from lifecycle.kernel.inputs import Shutdown
 from lifecycle.kernel.values import us
 from lifecycle.runtime.border import SECONDS_MAX
 from lifecycle.runtime.clock import VirtualClock
 from lifecycle.runtime.line import Line
-from lifecycle.runtime.stepping import Stepping, slot_state
+from lifecycle.runtime.stepping import Observed, Stepping, slot_state
 from lifecycle.runtime.writer import Writer
 
 log = logging.getLogger("lifecycle")
@@ -54,28 +53,25 @@ class Draining(Stepping):
     async def open(self) -> None:
         """Start the clock and recover: sessions with live work first, then the idle ones.
 
-        One session that cannot be read is named and left; what is asked of it hears the same.
+        One session that cannot be read is named and left; what is asked of it hears the same. Raise StoreError for a
+        store that another runtime has, and leave it alone.
         """
+        self.store.claim()
+        self._has_store = True
         try:
             self.clock.start(self.store.latest())
             if isinstance(self.clock, VirtualClock):
-                self.clock.watch(self._busy)
+                self._unwatch = self.clock.watch(self._busy)
             self._writer = Writer(self.store, self.limits.in_place_commit_seconds_max)
             await self._recover_all(list(self.store.unsettled()))
         except BaseException:
-            self._closed = True
-            self._release()
-            self.store.close()
+            self._close_all()
             raise
 
     async def _recover_all(self, sessions: list[str]) -> None:
         """Load every session that was left with something to recover; loading one puts its recovery first in line."""
         for place, name in enumerate(sessions):
-            try:
-                self._advance(self._line(name))
-            except StoreError as error:
-                self.counters["not_recovered"] += 1
-                log.error("session %s: cannot be recovered (%s)", name, error)
+            self._recover(name)
             if place % 64 == 63:
                 await self._quiet()
         await self._quiet()
@@ -94,14 +90,24 @@ class Draining(Stepping):
         return report
 
     async def _close(self, drain_seconds: float) -> ShutdownReport:
-        self.abandoned.clear()
+        abandoned: list[str] = []
+        self._observers.append(lambda observed: abandoned.extend(given_up(observed)))
         try:
             aborted = await self._drain(drain_seconds)
-            return ShutdownReport(tuple(aborted), tuple(self.abandoned), *self._left())
+            return ShutdownReport(tuple(aborted), tuple(abandoned), *self._left())
         finally:
-            self._closed = True
-            self._release()
-            self.store.close()
+            self._close_all()
+
+    def _close_all(self) -> None:
+        """Let go of everybody and of the store; that of another runtime is left to it."""
+        self._closed = True
+        self._release()
+        if not self._has_store:
+            try:
+                self.store.claim()
+            except StoreError:
+                return
+        self.store.close()
 
     def _left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the runs that stay for the next process: queued or starting, and parked."""
@@ -113,6 +119,7 @@ class Draining(Stepping):
     def _release(self) -> None:
         """Let go of everybody who still waits, and of the writer; note how far hooks were performed."""
         self.timers.stop()
+        self._unwatch()
         self.streams.end_all("shutdown")
         gone = Refused("runtime", "it was shut down before this was done", "start another")
         for line in self._lines.values():
@@ -181,6 +188,11 @@ class Draining(Stepping):
 
 
 LIVE_CODE = ("executing", "closing")
+
+
+def given_up(observed: Observed) -> list[str]:
+    """Return the runs whose code a step gave up."""
+    return [hook.run for hook in observed.hooks if isinstance(hook, ReportAbandoned)]
 
 
 def run_in_slot(line: Line) -> str:

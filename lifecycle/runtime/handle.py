@@ -18,7 +18,7 @@ from lifecycle.kernel.inputs import AbortRun, Decide, Detached
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Request, us
 from lifecycle.machines import RUN
-from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_choice, check_names
+from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_choice, check_names, fitted
 from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
 from lifecycle.runtime.payload import digest_of, text_of, value_of
@@ -140,17 +140,16 @@ class RunHandle:
     async def abort(self, *, by: str = LOCAL, text: str = "") -> Reply:
         """End the run; the queue goes on. Returns once the end is durable; the code may still be returning."""
         check_names(self.tracker.limits.name_chars_max, by=by)
-        check_names(self.tracker.limits.frame_bytes_max, text=text)
-        reply: Reply = await self.tracker.posted(self.session, AbortRun(self.id, by, text))
+        reply: Reply = await self.tracker.posted(self.session, AbortRun(self.id, by, fitted(text)))
         return reply
 
     async def wait(self, timeout_seconds: float | None = None) -> RunEnd:
         """Wait for the end. Raise TimeoutError when it takes longer; that says nothing about the run."""
+        if self.tracker.is_closed:
+            raise Refused("runtime", "it is shut down", "start another")
         end = self.end()
         if end is not None:
             return end
-        if self.tracker.is_closed:
-            raise Refused("runtime", "it is shut down", "start another")
         if run_named(self.tracker.session(self.session), self.id) is None:
             return self._end()
         future = self.tracker.end_future(self.session, self.id)
@@ -174,12 +173,12 @@ class RunHandle:
     async def _reached(self, states: tuple[str, ...]) -> str:
         while True:
             run = run_named(self.tracker.session(self.session), self.id)
-            if run is None:
-                return self._end().state
-            if run.state in states:
+            if run is not None and run.state in states:
                 return run.state
             if self.tracker.is_closed:
                 raise Refused("runtime", "it is shut down", "start another")
+            if run is None:
+                return self._end().state
             await self.tracker.change(self.session)
 
     async def frames(self, after: int = 0, segment: int | None = None) -> AsyncIterator[Frame | Gap | SegmentEnd]:

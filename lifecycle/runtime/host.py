@@ -29,7 +29,6 @@ class Host(Protocol):
     controllers: Controllers
     streams: Streams
     timers: Timers
-    abandoned: list[str]
     end_waiters: dict[tuple[str, str], list[asyncio.Future[Any]]]
 
     @property

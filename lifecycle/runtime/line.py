@@ -53,7 +53,7 @@ class Item:
 
 
 PASSED_OVER_MAX = 64
-"""How many inputs may go before a Begin that waits: an abort in line comes first, a flood does not keep it for ever."""
+"""How many inputs may go before a Begin, or a call, that waits: an abort in line comes first, a flood holds up nobody."""
 
 
 class Granted(Protocol):

@@ -7,13 +7,15 @@ over finds nothing and does nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lifecycle import hooks
 from lifecycle.hooks import Hook
-from lifecycle.kernel.engine import Step
+from lifecycle.kernel.engine import Step, timers
 from lifecycle.kernel.inputs import Lost
+from lifecycle.kernel.values import Ended
+from lifecycle.runtime.controllers import Controller
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import end_of
 from lifecycle.runtime.host import Host
@@ -48,12 +50,18 @@ def perform_signal(tracker: Host, line: Line, hook: hooks.SignalAbort, step: Ste
         return
     if line.grant is not None and line.grant.id == hook.run:
         line.grant.abort(hook.cause)
-    for listener in controller.abort(hook.cause):
+    signal(tracker, line.id, controller, hook.cause)
+
+
+def signal(tracker: Host, session: str, controller: Controller, cause: str) -> None:
+    """Set the signal of a run that has ended, and call who listens."""
+    for listener in controller.abort(cause):
         try:
-            listener(hook.cause)
+            listener(cause)
         except Exception:
             tracker.counters["observer_errors"] += 1
-            log.exception("session %s: a listener of run %s raised; the run has ended", line.id, hook.run)
+            run = controller.signal.run
+            log.exception("session %s: a listener of run %s raised; the run has ended", session, run)
 
 
 def perform_open(tracker: Host, line: Line, hook: hooks.OpenSegment, step: Step) -> None:
@@ -69,14 +77,42 @@ def perform_end(tracker: Host, line: Line, hook: hooks.EndSegment, step: Step) -
 
 def perform_publish(tracker: Host, line: Line, hook: hooks.PublishEnd, step: Step) -> None:
     """Tell whoever waits for the end, and let the stream go among the late ones."""
-    for record in step.ended:
-        if record.spec.id == hook.run:
+    conclude(tracker, line.id, hook.run, step.ended)
+
+
+def conclude(tracker: Host, session: str, run: str, ended: Iterable[Ended]) -> None:
+    """Tell whoever waits for the end of a run, as it is recorded, and keep nothing more for its sake."""
+    for record in ended:
+        if record.spec.id == run:
             end = end_of(record)
-            for future in tracker.end_waiters.pop((line.id, hook.run), ()):
+            for future in tracker.end_waiters.pop((session, run), ()):
                 if not future.done():
                     future.set_result(end)
-    tracker.streams.retire(line.id, hook.run)
-    tracker.run_over(line.id, hook.run)
+    if unseen := tracker.streams.retire(session, run):
+        tracker.counters["late_frames"] += unseen
+    tracker.run_over(session, run)
+
+
+def let_go(tracker: Host, line: Line, ended: Mapping[str, Ended]) -> None:
+    """Give back what is held here for a session that others have changed, and conclude what ``ended`` there by run.
+
+    For what goes on, its recovery takes again what is held.
+    """
+    if line.session is None:
+        return
+    if line.grant is not None:
+        line.grant.abort("crashed")
+    for timer in timers(line.session):
+        tracker.timers.disarm(line.id, timer.name, timer.owner, timer.token)
+    for run, record in ended.items():
+        controller = tracker.controllers.get(line.id, run)
+        if controller is not None:
+            signal(tracker, line.id, controller, record.cause)
+            tracker.controllers.evict(line.id, run, controller.token)
+        stream = tracker.streams.made(line.id, run)
+        if stream.current is not None:
+            stream.current.end(record.state)
+        conclude(tracker, line.id, run, (record,))
 
 
 def perform_offer(tracker: Host, line: Line, hook: hooks.OfferBegin, step: Step) -> None:
@@ -108,7 +144,6 @@ def perform_hand(tracker: Host, line: Line, hook: hooks.HandAnswers, step: Step)
 
 def perform_abandoned(tracker: Host, line: Line, hook: hooks.ReportAbandoned, step: Step) -> None:
     tracker.counters["abandoned"] += 1
-    tracker.abandoned.append(hook.run)
     log.warning(
         "run %s of session %s: its code did not return within the closing grace (%g s) and is given up",
         hook.run,

@@ -28,7 +28,7 @@ from lifecycle.runtime.controllers import RunAborted
 from lifecycle.runtime.draining import ShutdownReport
 from lifecycle.runtime.grant import Grant, ThreadGrant
 from lifecycle.runtime.handle import RunHandle
-from lifecycle.runtime.line import Line
+from lifecycle.runtime.line import PASSED_OVER_MAX, Line
 from lifecycle.runtime.segments import Limits
 from lifecycle.runtime.tracker import Tracker
 from lifecycle.runtime.watchdog import Watchdog
@@ -78,7 +78,8 @@ class Runtime(Tracker):
                 self.register(agent, name)
         elif agents is not None:
             self._find = agents
-        self._tasks: dict[asyncio.Task[Any], tuple[Grant, Callable[[], None] | None]] = {}
+        self._tasks: dict[asyncio.Task[Any], Call] = {}
+        self._when_done = self._task_done  # bound once, not for each task
         self._watchdog: Watchdog | None = None
 
     async def open(self) -> None:
@@ -221,21 +222,24 @@ class Runtime(Tracker):
         call = self._on_loop if code.on_loop else self._in_thread
         work = call(line, code.agent, grant)
         task = asyncio.get_running_loop().create_task(work, name=name)
-        listens = grant.signal.add_listener(functools.partial(self._cancel, task, grant)) if code.on_loop else None
-        self._tasks[task] = grant, listens
-        task.add_done_callback(self._task_done)
+        self._tasks[task] = made = Call(self, task, grant)
+        if code.on_loop:
+            grant.signal.add_listener(made)
+        task.add_done_callback(self._when_done)
         assert self._watchdog is not None
         self._watchdog.work_began()
 
-    def _cancel(self, task: asyncio.Task[Any], grant: Grant, cause: str) -> None:
+    def cancel(self, task: asyncio.Task[Any], grant: Grant, cause: str) -> None:
         """Cancel the code of a run that ended; not the code that said so itself, nor the one that shuts us down."""
         said_so = grant.reported and cause in ("completed", "failed")
         if not task.done() and not said_so and task is not self._closer:
             task.cancel(f"run ended: {cause}")
 
     async def _first_in_line(self, line: Line, grant: Grant) -> bool:
-        """Let what arrived before the call be judged before it; say whether the run still goes on."""
-        while line.busy or line.next() is not None:
+        """Let what arrived before the call be judged before it, a flood excepted; say whether the run still goes on."""
+        for _ in range(PASSED_OVER_MAX):
+            if not line.busy and line.next() is None:
+                break
             await line.change()
         return not grant.signal.aborted
 
@@ -267,9 +271,9 @@ class Runtime(Tracker):
         return await fact
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
-        grant, stop_listening = self._tasks.pop(task)
-        if stop_listening is not None:
-            stop_listening()
+        call = self._tasks.pop(task)
+        grant = call.grant
+        grant.signal.remove_listener(call)
         if self._watchdog is not None:
             self._watchdog.work_ended()
         if task.cancelled():
@@ -287,7 +291,22 @@ class Runtime(Tracker):
     def is_own_code(self, line: Line) -> bool:
         """Say whether the code of that line is what calls now."""
         known = None if self._closer is None else self._tasks.get(self._closer)
-        return known is not None and known[0] is line.grant
+        return known is not None and known.grant is line.grant
+
+
+class Call:
+    """One call of an agent's code, and the listener that cancels it; one small object for all that a call needs."""
+
+    __slots__ = ("grant", "runtime", "task")
+
+    def __init__(self, runtime: Runtime, task: asyncio.Task[Any], grant: Grant) -> None:
+        self.runtime = runtime
+        self.task = task
+        self.grant = grant
+
+    def __call__(self, cause: str) -> None:
+        """Hear that the run has ended."""
+        self.runtime.cancel(self.task, self.grant, cause)
 
 
 def in_thread(agent: Agent, grant: Grant, thread: ThreadGrant, fact: asyncio.Future[ExecutionSettled]) -> None:

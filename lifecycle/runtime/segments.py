@@ -249,14 +249,20 @@ class Streams:
             stream = self._live[session, run] = Stream()
         return stream
 
-    def retire(self, session: str, run: str) -> None:
-        """Keep the stream of an ended run among the late ones; the oldest of those leave."""
+    def retire(self, session: str, run: str) -> int:
+        """Keep the stream of an ended run among the late ones; the oldest of those leave.
+
+        Return how many frames waited for a segment that never came.
+        """
         stream = self._live.pop((session, run), None)
         if stream is None:
-            return
+            return 0
         self._ended[session, run] = stream
         while len(self._ended) > self.limits.streams_max:
             self._ended.popitem(last=False)
+        unseen = stream.lost + len(stream.held or ())
+        stream.held, stream.held_bytes = None, 0
+        return unseen
 
     def end_all(self, reason: str) -> None:
         """Tell every reader that nothing more will come from this process."""

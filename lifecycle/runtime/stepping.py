@@ -48,11 +48,11 @@ from lifecycle.runtime.controllers import Controllers, Signal
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import RunEnd, end_of
 from lifecycle.runtime.line import Item, Late, Line
-from lifecycle.runtime.performing import PERFORM
+from lifecycle.runtime.performing import PERFORM, let_go
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
 from lifecycle.runtime.writer import Writer
-from lifecycle.store.port import Commit, Kept, Store
+from lifecycle.store.port import Commit, Kept, Store, is_behind
 
 log = logging.getLogger("lifecycle")
 
@@ -101,8 +101,9 @@ class Stepping:
         self._retries = 0
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
+        self._has_store = False
         self._writer: Writer | None = None
-        self.abandoned: list[str] = []
+        self._unwatch: Callable[[], None] = lambda: None
 
     # -- the line of a session ----------------------------------------------------------------------------------------
 
@@ -221,7 +222,7 @@ class Stepping:
         earliest = self.timers.earliest
         if line.session is None or (not line.fired and (earliest is None or earliest > item.now)):
             return None
-        if isinstance(item.input, Recovered | TimerFired):
+        if type(item.input) in BEFORE_TIMERS:
             return None
         return due(line.session, item.now)
 
@@ -235,13 +236,13 @@ class Stepping:
             if found is None and given.run not in self._new_ids:
                 found = self._ended_record(line.id, given.run)
             return found_in(given, found)
-        if isinstance(given, AbortRun | Begin | Decide):
+        if isinstance(given, NAMING_A_RUN):
             run = run_named(session, given.run)
             ended = None if run is not None else self._ended_record(line.id, given.run)
             if isinstance(given, Decide) and (run is None or request_open_or_closed(run, given.request) is None):
                 return found_in(given, ended, self.closed_request(line.id, given.run, given.request))
             return found_in(given, ended)
-        if isinstance(given, RunAsked | ExecutionSettled) and session.head is not None and session.head.asked:
+        if isinstance(given, BRINGING_QUESTIONS) and session.head is not None and session.head.asked:
             return self._with_known(line, session.head.spec.id, given)
         return given
 
@@ -342,27 +343,67 @@ class Stepping:
             line.put_back(item)
             for request in line.requests_in_line():
                 request.fail(error)
-            self._retries += 1
-            self.clock.call_at(self.clock.now() + us(self._pause(item.tries)), lambda: self._retry(line))
+            self._try_again(line, error, self._pause(item.tries))
             return
         item.fail(error)
         line.busy = False
-        self._advance(line)
+        if is_behind(error):
+            self._reload(line, error)
+        else:
+            self._advance(line)
 
     def _pause(self, tries: int) -> float:
         """Return how many seconds to wait before the next try."""
         limits = self.limits
         return float(min(limits.retry_seconds_max, limits.retry_seconds_min * 2 ** min(tries - 1, 20)))
 
-    def _retry(self, line: Line) -> None:
+    def _try_again(self, line: Line, error: StoreError, seconds: float) -> None:
+        """Let the line rest, and go on with what is first in it."""
+        line.busy = True
+        self._retries += 1
+        self.clock.call_at(self.clock.now() + us(seconds), lambda: self._retry(line, error))
+
+    def _retry(self, line: Line, error: StoreError) -> None:
         self._retries -= 1
         line.busy = False
+        if is_behind(error):
+            self._reload(line, error)
+            return
         item = line.next()
         if item is not None and isinstance(item.input, TimerFired):
-            item.now = (
-                self.clock.now()
-            )  # a firing has no arrival to keep, and the grace it starts begins when it counts
+            item.now = self.clock.now()  # a firing keeps no arrival: the grace it starts begins when it counts
         self._advance(line)
+
+    def _reload(self, line: Line, error: StoreError) -> None:
+        """Take a session up as the store has it, because no step that stands on what is here will be kept.
+
+        It is recovered like one of a process that is gone; facts that wait are judged after that, and are stale then.
+        """
+        if self._closed:
+            return
+        self.counters["reloaded"] += 1
+        log.error("%s; what was at work here is lost, and it is taken up as it is there", error)
+        runs = () if line.session is None else line.session.unfinished()
+        try:
+            records = {run.spec.id: self._ended_record(line.id, run.spec.id) for run in runs}
+        except StoreError:
+            self._try_again(line, error, self.limits.retry_seconds_max)
+            return
+        waiting = line.everything_in_line()
+        del self._lines[line.id]
+        let_go(self, line, {run: record for run, record in records.items() if record is not None})
+        self._recover(line.id)
+        for item in waiting:
+            self._post(line.id, item)
+        line.changed()
+
+    def _recover(self, name: str) -> None:
+        """Load a session; its recovery is the first in line. One that cannot be read is named and left."""
+        try:
+            self._advance(self._line(name))
+        except StoreError as error:
+            self.counters["not_recovered"] += 1
+            log.error("session %s: cannot be recovered (%s)", name, error)
 
     def session(self, name: str) -> Session:
         """Return the present value of a session; raise NotFound for one that was never opened."""
@@ -393,7 +434,7 @@ class Stepping:
     def _perform(self, line: Line, given: Input, step: Step) -> None:
         """Perform the hooks of a step in order, then tell the observers, then whoever waits."""
         for hook in step.hooks:
-            perform = PERFORM.get(hook.__class__)
+            perform = PERFORM.get(type(hook))
             if perform is not None:
                 try:
                     perform(self, line, hook, step)
@@ -506,6 +547,11 @@ def found_in(given: Any, run: Ended | None, request: Request | None = None) -> I
     return cast("Input", attrs.evolve(given, found=Found(run, request)))
 
 
+BEFORE_TIMERS = frozenset({Recovered, TimerFired})
+"""Inputs that no timer goes before, however long it has been due."""
+
+NAMING_A_RUN = (AbortRun, Begin, Decide)
+BRINGING_QUESTIONS = (RunAsked, ExecutionSettled)
 FORGOTTEN_AT_ONCE = 256
 """How many sessions that are over leave memory together."""
 

@@ -5,6 +5,7 @@ in which they were staged, and nobody hears of one before its commit has returne
 
 One thread commits whatever has gathered while it was busy. A step that is alone, on a disk that has lately been quick,
 is committed at once on the event loop instead: handing one step to a thread and back costs as much as its commit.
+Where another program has the store locked, it is the thread that waits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ Verdicts = Sequence[StoreError | None]
 Done = Callable[[StoreError | None], None]
 
 log = logging.getLogger("lifecycle")
+
+LOCKED_SECONDS_MAX = 5.0
+"""How long the thread waits for another program that has the store locked, before the group is told."""
+
+LOOK_SECONDS = 0.02
+"""How often it looks whether the lock is gone."""
 
 STALL_SECONDS_MAX = 0.1
 """What a commit can count for at most when the next one is expected."""
@@ -44,6 +51,7 @@ class Writer:
         self._expected_seconds = 0.0
         self._handed: queue.SimpleQueue[list[tuple[Commit, Done]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
         self.commits = 0
         self.groups = 0
 
@@ -65,8 +73,12 @@ class Writer:
             return
         group, self._staged = self._staged, []
         if len(group) == 1 and self._expected_seconds < self._in_place_seconds_max:
-            self._finish(group, *self._commit(group))
-            return
+            verdicts, seconds = self._commit(group)
+            if seconds >= self._in_place_seconds_max:  # the loop stood still: the next one is the thread's
+                self._expected_seconds = max(self._expected_seconds, self._in_place_seconds_max)
+            if not is_locked(verdicts):
+                self._finish(group, verdicts, seconds)
+                return
         self._writing += 1
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="lifecycle writer", daemon=True)
@@ -106,6 +118,9 @@ class Writer:
             if group is None:
                 return
             verdicts, seconds = self._commit(group)
+            until = time.monotonic() + LOCKED_SECONDS_MAX
+            while is_locked(verdicts) and time.monotonic() < until and not self._closing.wait(LOOK_SECONDS):
+                verdicts, seconds = self._commit(group)
             try:
                 self._loop.call_soon_threadsafe(self._written, group, verdicts, seconds)
             except RuntimeError:  # the loop is closed: nobody is left to tell
@@ -120,7 +135,13 @@ class Writer:
 
     def close(self) -> None:
         """Let the thread end; nothing may be staged any more."""
+        self._closing.set()
         if self._thread is not None:
             self._handed.put(None)
             self._thread.join()
             self._thread = None
+
+
+def is_locked(verdicts: Verdicts) -> bool:
+    """Say whether a group was not kept only because another program has the store locked."""
+    return all(verdict is not None and bool(verdict.fields.get("locked")) for verdict in verdicts)

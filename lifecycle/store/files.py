@@ -13,14 +13,16 @@ import os
 import sqlite3
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from lifecycle.errors import StoreError
 from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES, VERSION
 
-BUSY_SECONDS_MAX = 5.0
-"""How long a statement waits for another program that has the file locked."""
+OPENING_SECONDS_MAX = 5.0
+"""How long opening waits for another program that has the file locked; reading does, too, though it hardly ever must."""
 
 FAULTS = {
     sqlite3.SQLITE_FULL: ("has no room left", "make room, then try again"),
@@ -52,7 +54,8 @@ def refuse_sqlite(path: Path | str, fault: sqlite3.Error) -> StoreError:
     code = getattr(fault, "sqlite_errorcode", None) or 0
     unknown = f"fails ({fault})", "report it with the file"
     fact, remedy = FAULTS.get(code) or FAULTS.get(code & 0xFF, unknown)
-    return refuse(path, fact, remedy)
+    locked = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return StoreError(f"store {path}", fact, remedy, path=str(path), locked=locked)
 
 
 def refuse_os(path: Path | str, fault: OSError) -> StoreError:
@@ -167,7 +170,7 @@ def opened(path: Path, query: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.as_uri()}?{query}",
         uri=True,
-        timeout=BUSY_SECONDS_MAX,
+        timeout=OPENING_SECONDS_MAX,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -193,7 +196,7 @@ def create(path: Path) -> None:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the connection that commits: each commit is on the disk when it returns."""
+    """Open the connection that commits: each commit is on the disk when it returns, and none waits for a lock."""
     connection = opened(path, "mode=rw")
     try:
         check_tables(path, connection)
@@ -214,7 +217,12 @@ def open_writer(path: Path) -> sqlite3.Connection:
 CHECKPOINT_PAGES = 4_000
 """How long the log grows before it is moved into the file: at 3 pages a step, two syncs for a thousand steps."""
 
-WRITER_PRAGMAS = ("synchronous = FULL", f"wal_autocheckpoint = {CHECKPOINT_PAGES}", "cache_size = -16384")
+WRITER_PRAGMAS = (
+    "synchronous = FULL",
+    f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    "cache_size = -16384",
+    "busy_timeout = 0",
+)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -269,8 +277,11 @@ def has_writer(path: Path | str) -> bool:
 class WriterLock:
     """Hold the right to write to a store; the operating system takes it back when the process dies.
 
-    It is a lock on a file beside the store, which stays there: whoever removed it would let two writers in.
+    It is a lock on a file beside the store, which stays there: whoever removed it would let two writers in. A forked
+    child has no part in it: what it inherits of the file is closed there, or it would hold the lock after our death.
     """
+
+    held: ClassVar[weakref.WeakSet[WriterLock]] = weakref.WeakSet()
 
     def __init__(self, path: Path) -> None:
         self._file = beside(path, "-lock").open("a+b", buffering=0)
@@ -287,6 +298,7 @@ class WriterLock:
         except BaseException:
             self._file.close()
             raise
+        self.held.add(self)
 
     def _take(self) -> None:
         """Take the lock, or raise BlockingIOError; whoever only looks whether it is taken gets time to have looked."""
@@ -300,3 +312,12 @@ class WriterLock:
     def release(self) -> None:
         """Let another one write."""
         self._file.close()
+
+    @classmethod
+    def forget_all(cls) -> None:
+        """Close, in a forked child, what its parent holds; the parent's lock stays as it is."""
+        for lock in list(cls.held):
+            lock.release()
+
+
+os.register_at_fork(after_in_child=WriterLock.forget_all)

@@ -21,6 +21,7 @@ from lifecycle.store.port import (
     Kept,
     admitted,
     busy,
+    claimed_already,
     journalled,
     name_taken,
     not_following,
@@ -49,13 +50,21 @@ class MemoryStore:
         self._shelves: dict[str, Shelf] = {}
         self._ids: list[str] = []
         self._latest = 0
-        self._closed = False
+        self._closed = self._claimed = False
         self._lock = Lock()
 
     @property
     def name(self) -> str:
         """Name the store for people."""
         return "memory"
+
+    def claim(self) -> None:
+        """Take the store for one runtime, until it is closed; raise StoreError if one has it."""
+        with self._lock:
+            self._open_shelves()
+            if self._claimed:
+                raise claimed_already(self.name)
+            self._claimed = True
 
     def latest(self) -> int:
         """Return the highest engine time kept, 0 if nothing is."""

@@ -65,6 +65,12 @@ class Store(Protocol):
     def name(self) -> str:
         """Name the store for people: a path, or ``memory``."""
 
+    def claim(self) -> None:
+        """Take the store for one runtime, until it is closed; raise StoreError if one has it, or if it cannot write.
+
+        Two that step the same sessions would each undo what the other holds.
+        """
+
     def latest(self) -> int:
         """Return the highest engine time kept, 0 if nothing is: time never runs below it."""
 
@@ -84,7 +90,8 @@ class Store(Protocol):
         """Keep several steps in one transaction, in order; return a verdict for each.
 
         A step whose ``before`` has another revision than the store, or that admits a run under an id or a key that is
-        taken, is refused by itself. ``performed`` never goes down. Raise StoreError if nothing was kept.
+        taken, is refused by itself. ``performed`` never goes down. Raise StoreError if nothing was kept. Waits for no
+        other program: what one has locked is refused with the field ``locked``, and may be tried again.
         """
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
@@ -185,12 +192,22 @@ def not_following(commit: Commit, revision: int | None) -> StoreError | None:
     return None
 
 
+def is_behind(error: StoreError) -> bool:
+    """Say whether a step was refused because another one was kept first: the same step will never be kept."""
+    return "stands_on" in error.fields
+
+
 def changed_underneath(session: str, stands_on: int | None, revision: int | None) -> StoreError:
     """Refuse a step because another one was kept first."""
     has = "nothing" if revision is None else f"revision {revision}"
     on = "nothing" if stands_on is None else f"revision {stands_on}"
     fact = f"changed underneath: the step stands on {on}, the store has {has}"
     return StoreError(f"session {session}", fact, "load it and step again", stands_on=stands_on, revision=revision)
+
+
+def claimed_already(store: str) -> StoreError:
+    """Refuse a second runtime on one store."""
+    return StoreError(f"store {store}", "another runtime works on it", "close that one, or give each its own store")
 
 
 def name_taken(session: str, kind: str, name: str) -> StoreError:

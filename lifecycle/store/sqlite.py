@@ -35,7 +35,17 @@ from lifecycle.store.files import (
     refuse_sqlite,
     resolved,
 )
-from lifecycle.store.port import Commit, Entry, Kept, admitted, busy, name_taken, not_following, rearmed
+from lifecycle.store.port import (
+    Commit,
+    Entry,
+    Kept,
+    admitted,
+    busy,
+    claimed_already,
+    name_taken,
+    not_following,
+    rearmed,
+)
 from lifecycle.store.record import (
     Place,
     decode_checkpoint,
@@ -107,7 +117,7 @@ class SQLiteStore:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._writing, self._reading = Lock(), Lock()
-        self._closed = False
+        self._closed = self._claimed = False
         self._numbers: dict[str, int] = {}
         self._policy_numbers: dict[Policy, int] = {}
         self._policies: dict[int, Policy] = {}
@@ -136,6 +146,14 @@ class SQLiteStore:
     def name(self) -> str:
         """Name the store for people: its path."""
         return str(self._path)
+
+    def claim(self) -> None:
+        """Take the store for one runtime, until it is closed; raise StoreError if one has it, or if it cannot write."""
+        with self._writing:
+            self._writable()
+            if self._claimed:
+                raise claimed_already(self.name)
+            self._claimed = True
 
     def close(self) -> None:
         """Let go of the file, the last connection moving the log into it, then of the right to write."""

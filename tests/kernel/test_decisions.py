@@ -144,6 +144,18 @@ def test_decision_on_what_went_with_its_run_tells_the_end() -> None:
     assert world.decide("q1", run="r1").reply == AlreadyEnded("r1", "interrupted", "aborted", "ada")
 
 
+def test_decision_on_what_was_taken_back_before_the_end_tells_that() -> None:
+    """Given two questions of which one was taken back before the run ended, then a decision on it is already_closed, and
+
+    one on the other, which went with the run, already_ended.
+    """
+    world = waiting("q1", "q2")
+    world.go(i.RequestRetracted(world.slot.id, world.slot.token, "q1"))
+    world.abort()
+    assert world.decide("q1", run="r1").reply == AlreadyClosed("r1", "q1", "withdrawn")
+    assert world.decide("q2", run="r1").reply == AlreadyEnded("r1", "interrupted", "aborted", "ada")
+
+
 def test_decision_on_what_expired_before_the_end_tells_that() -> None:
     """Given a request that expired before its run ended, when it is decided, then already_closed comes first."""
     world = World(policy=BY_ADMIN).executing()

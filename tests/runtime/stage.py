@@ -35,6 +35,7 @@ from lifecycle.kernel import KERNEL, Kernel, Session, timers
 from lifecycle.kernel.inputs import Input
 from lifecycle.runtime import Park, ShutdownReport
 from lifecycle.store import Commit, SQLiteStore, Store
+from lifecycle.store.port import claimed_already
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class FlakyStore:
         self.inner = inner
         self._close = close
         self._refused: list[tuple[tuple[type[Input], ...], int]] = []
-        self._dead = False
+        self._dead = self._claimed = False
         self.kept: Callable[[Sequence[Commit]], None] | None = None
         self.attempts: list[tuple[str, ...]] = []
 
@@ -142,6 +143,12 @@ class FlakyStore:
         if self._dead:
             raise StoreError("store", "has no power", "start another")
         return getattr(self.inner, name)
+
+    def claim(self) -> None:
+        """Belong to one runtime; what is below outlives it."""
+        if self._claimed:
+            raise claimed_already("flaky")
+        self._claimed = True
 
     def commit(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         """Keep, or fail as told; ``kept`` is called when it is durable and nobody has heard of it."""

@@ -19,7 +19,6 @@ from lifecycle import (
     MemoryStore,
     Policy,
     Runtime,
-    StoreError,
     Tracker,
     hooks,
 )
@@ -291,6 +290,8 @@ async def test_input_that_is_wide_is_not_deep(stage: Stage) -> None:
 
 LIMITS: dict[str, Any] = {
     "frames_max": 0,
+    "segments_max": 0,
+    "frame_bytes_max": None,
     "segment_bytes_max": -1,
     "loop_stall_seconds": 0,
     "retry_seconds_min": float("nan"),
@@ -360,14 +361,14 @@ def approval() -> Any:
     return approve()
 
 
-async def test_abort_with_a_text_nobody_can_write_is_refused(stage: Stage) -> None:
-    """Given a Stop with words that cannot be written, then it is refused, and the run can be stopped with others."""
+async def test_abort_is_not_kept_from_its_run_by_its_words(stage: Stage) -> None:
+    """Given a Stop with words that cannot be written, or without end, then the run is stopped, with what fits of them."""
     await stage.open()
     handle = await stage.start(Actor())
-    with pytest.raises((Invalid, StoreError)):
-        await handle.abort(text="\ud800")
-    await handle.abort(text="ß\x00\n")
-    assert "interrupted" == handle.state
+    await handle.abort(text="ß\x00\n\ud800" + "x" * 100_000)
+    end = handle.end()
+    assert end is not None
+    assert ("interrupted", "ß\x00\n\\ud800xx", 4_096) == (end.state, end.text[:11], len(end.text))
 
 
 async def test_endless_times_mean_none(stage: Stage) -> None:
@@ -394,6 +395,14 @@ POLICIES: dict[str, Policy] = {
     "less than no queue": Policy(queue_max=-1),
     "no questions": Policy(requests_max=0),
     "no attempts": Policy(attempts_max=0),
+    "no time to answer": Policy(request_expiry_seconds=0),
+    "a grace in words": Policy(orphan_grace_seconds="60"),  # type: ignore[arg-type]
+    "a bound in words": Policy(queue_max="3"),  # type: ignore[arg-type]
+    "half a place in the queue": Policy(queue_max=32.5),  # type: ignore[arg-type]
+    "no bound": Policy(attempts_max=None),  # type: ignore[arg-type]
+    "the letters of an admin": Policy(admins="ada"),  # type: ignore[arg-type]
+    "an admin nobody can name": Policy(admins=("\udcff",)),
+    "an admin who is nobody": Policy(admins=("",)),
 }
 
 

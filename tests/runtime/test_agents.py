@@ -14,6 +14,7 @@ import pytest
 from lifecycle import (
     Approval,
     Busy,
+    Choice,
     FreeText,
     Invalid,
     LifecycleError,
@@ -70,6 +71,12 @@ def wrapped(run: Any) -> Any:
     return on_the_loop(run)
 
 
+@functools.wraps(in_a_thread)
+async def hurried(run: Any) -> Any:
+    """Be a coroutine function that wraps a plain one: it belongs on the loop."""
+    return in_a_thread(run)
+
+
 GOOD: dict[str, Any] = {
     "coroutine function": on_the_loop,
     "function": in_a_thread,
@@ -83,6 +90,7 @@ GOOD: dict[str, Any] = {
     "lambda": lambda run: run.input,
     "keyword with a default": with_options,
     "decorated coroutine function": wrapped,
+    "function decorated by a coroutine function": hurried,
 }
 
 
@@ -248,6 +256,7 @@ NONSENSE: dict[str, Any] = {
     "too much": lambda: "x" * 1_100_000,
     "mixed keys": lambda: {1: 1, "a": 2},
     "deep": lambda: functools.reduce(lambda inner, _: [inner], range(100_000), []),
+    "as deep as can be written and not be read": lambda: functools.reduce(lambda inner, _: [inner], range(985), []),
 }
 
 
@@ -405,6 +414,12 @@ ODD_QUESTIONS: dict[str, Any] = {
     "not a number": Approval("?", expiry_seconds=float("nan")),
     "no such policy": Approval("?", on_expiry="nonsense"),
     "half a character": Approval("\ud800"),
+    "a name that is none": Approval("?", id=5),  # type: ignore[arg-type]
+    "deciders that are no names": Approval("?", deciders=(42,)),  # type: ignore[arg-type]
+    "deciders that are the letters of a name": Approval("?", deciders="bob"),  # type: ignore[arg-type]
+    "a choice of nothing": Choice("?"),
+    "options that are no texts": Choice("?", options=(1, 2)),  # type: ignore[arg-type]
+    "options twice": Choice("?", options=("a", "a")),
 }
 
 
@@ -601,11 +616,16 @@ async def test_agent_that_raises_what_cannot_be_told_fails_its_run(stage: Stage,
 
 
 TEXTS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "abort": lambda runtime, handle, actor: handle.abort(text="\ud800"),
+    "endless abort": lambda runtime, handle, actor: handle.abort(text="x" * 10_000_000),
     "abort of the session": lambda runtime, handle, actor: runtime.abort_session("s-1", text="\ud800"),
     "close of the session": lambda runtime, handle, actor: runtime.close_session("s-1", text="\ud800"),
     "provider": lambda runtime, handle, actor: runtime.provider_reported("s-1", "error", text="\ud800"),
     "failure": lambda runtime, handle, actor: actor.run.fail("\ud800"),
     "raised": lambda runtime, handle, actor: actor.run.settle_failed("\ud800"),
+    "failure that is an error": lambda runtime, handle, actor: actor.run.fail(ValueError("no such file")),
+    "raised, as a dict": lambda runtime, handle, actor: actor.run.settle_failed({"code": 5}),
+    "provider, as a dict": lambda runtime, handle, actor: runtime.provider_reported("s-1", "error", text={"code": 5}),
     "endless": lambda runtime, handle, actor: actor.run.fail("x" * 10_000_000),
     "endless provider": lambda runtime, handle, actor: runtime.provider_reported("s-1", "error", text="x" * 10_000_000),
 }

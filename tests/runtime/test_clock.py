@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lifecycle import MemoryStore, SystemClock, Tracker, VirtualClock
+from lifecycle import Invalid, MemoryStore, SystemClock, Tracker, VirtualClock
 
 from .stage import Actor, Stage, run, turns
 
@@ -80,6 +80,29 @@ def test_virtual_clock_goes_from_due_time_to_due_time() -> None:
 
     run(story())
     assert [("arms", 3_000_000), ("same", 3_000_000), ("armed", 4_000_000), ("last", 5_000_000)] == seen
+
+
+def test_virtual_clock_never_runs_backwards() -> None:
+    """Given an advance by less than nothing, or two at once, then the first is refused, and time ends at the later."""
+
+    async def story() -> None:
+        clock = VirtualClock(0)
+        for seconds in (-100, float("nan"), float("inf")):
+            with pytest.raises(Invalid, match="cannot advance"):
+                await clock.advance(seconds)
+        await asyncio.gather(clock.advance(10), clock.advance(5))
+        assert 10_000_000 == clock.now()
+
+    run(story())
+
+
+async def test_virtual_clock_outlives_many_runtimes(stage: Stage) -> None:
+    """Given runtimes that are opened and closed on one clock, then it keeps nothing of them."""
+    clock = VirtualClock()
+    for _ in range(3):
+        async with Tracker(stage.disk.open(), clock=clock):  # type: ignore[arg-type]
+            assert 1 == len(clock._busy)
+    assert [] == clock._busy
 
 
 async def test_virtual_clock_waits_for_what_is_being_written(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from lifecycle import (
     Approval,
     Busy,
+    Choice,
     Conflict,
     FreeText,
     Invalid,
@@ -30,7 +32,7 @@ from lifecycle import (
 )
 from lifecycle.kernel import Kernel, Session, Step
 from lifecycle.kernel import inputs as i
-from lifecycle.kernel.replies import Admitted, Stale
+from lifecycle.kernel.replies import Admitted, AlreadyClosed, AlreadyEnded, Stale
 from lifecycle.runtime import Attachment
 from lifecycle.runtime.line import Item
 from lifecycle.runtime.performing import PERFORM
@@ -854,3 +856,264 @@ async def test_step_that_cannot_be_told_does_not_keep_its_group_waiting(
     starts[1].cancel()
     await stage.settle()
     assert 3 == len(runtime.sessions())
+
+
+# -- what is on its way when something else happens -------------------------------------------------------------------
+
+
+class Gate:
+    """A disk that holds back the first commit of a kind of input, in the writer's thread, until it is opened."""
+
+    def __init__(self, stage: Stage, kind: type[i.Input]) -> None:
+        self.kind = kind
+        self.inside, self.open = threading.Event(), threading.Event()
+        stage.store.kept = self.kept
+        stage.at_end.append(self.open.set)
+
+    def kept(self, commits: Any) -> None:
+        """Hold back."""
+        if any(isinstance(commit.input, self.kind) for commit in commits):
+            self.inside.set()
+            assert self.open.wait(HANG_SECONDS)
+
+
+async def test_granted_code_is_called_though_what_came_behind_it_fails(stage: Stage) -> None:
+    """Given an attach in line behind the grant, when the attach cannot be kept, then the code is called all the same."""
+    runtime = await stage.open(policy=NO_GRACE, limits=ON_THREAD)
+    gate, actor = Gate(stage, i.Begin), Actor()
+    handle = await stage.admit(actor)
+    await until(gate.inside.is_set)
+    attaching = asyncio.ensure_future(runtime.attach("s-1"))
+    await turns(3)
+    stage.store.refuse(i.Attach)
+    gate.open.set()
+    with pytest.raises(StoreError):
+        await attaching
+    await stage.settle()
+    assert [handle.id] == actor.called
+    actor.returns()
+
+
+async def test_what_was_due_comes_before_what_arrived_later_whoever_is_first_in_line(stage: Stage) -> None:
+    """Given a question that expires while a commit is on its way, when an answer arrives after that, then it is too late,
+
+    though it stands in line before the timer's firing.
+    """
+    runtime = await stage.open(policy=NO_GRACE, limits=ON_THREAD)
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.parks(1, Approval("?", id="q", expiry_seconds=5, on_expiry="stop"))
+    await stage.settle()
+    gate = Gate(stage, i.Attach)
+    attaching = asyncio.ensure_future(runtime.attach("s-1"))
+    await until(gate.inside.is_set)
+    stage.clock._now += 6_000_000  # nothing settles while the commit is on its way
+    deciding = asyncio.ensure_future(handle.decide("q", approve()))
+    await turns(3)
+    runtime.timers._woken()
+    gate.open.set()
+    assert isinstance(await deciding, AlreadyClosed | AlreadyEnded)
+    await attaching
+    assert "request_expired" == handle.end().cause
+
+
+async def test_begin_on_its_way_when_the_runtime_closes_is_aborted_or_stays(stage: Stage) -> None:
+    """Given a grant that is being written when the runtime closes, then the report says what became of the run, its code
+
+    is not at work any more, and the next process finds nothing lost.
+    """
+    runtime = await stage.open(policy=NO_GRACE, limits=ON_THREAD)
+    gate, actor = Gate(stage, i.Begin), Actor()
+    handle = await stage.admit(actor)
+    await until(gate.inside.is_set)
+    closing = asyncio.ensure_future(runtime.close())
+    await turns(5)
+    gate.open.set()
+    report = await closing
+    stage.runtime = None
+    assert ((handle.id,), ()) == (report.aborted, report.queued)
+    assert all(grant.signal.aborted for grant in actor.grants)
+    runtime = await stage.open(policy=NO_GRACE)
+    assert "shutdown" == runtime.run("s-1", handle.id).end().cause
+
+
+async def test_run_begins_though_clients_come_and_go_all_the_time(stage: Stage) -> None:
+    """Given clients that attach and detach without end, then a run in their session is begun all the same."""
+    runtime = await stage.open(limits=ON_THREAD)
+    first, actor = Actor(), Actor()
+    await stage.start(first)
+
+    async def restless() -> None:
+        while not actor.called:
+            async with await runtime.attach("s-1"):
+                pass
+
+    clients = [asyncio.ensure_future(restless()) for _ in range(2)]
+    handle = await stage.admit(actor)
+    first.returns()
+    await asyncio.wait_for(asyncio.gather(*clients), HANG_SECONDS / 2)
+    assert [handle.id] == actor.called
+    actor.returns()
+
+
+async def test_session_whose_journal_cannot_be_read_is_recovered_later(stage: Stage) -> None:
+    """Given a session whose journal cannot be read when a process opens, when it can be later, then it is recovered."""
+    await stage.open(policy=NO_GRACE)
+    handle = await stage.start(Actor())
+    await stage.crash()
+    store = stage.disk.open()
+    inner, blind = store.inner, [True]
+
+    class Blind:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inner, name)
+
+        def journal(self, *given: Any) -> Any:
+            if blind:
+                raise StoreError("store", "cannot be read", "check the disk")
+            return inner.journal(*given)
+
+    store.inner = Blind()  # type: ignore[assignment]
+    async with Tracker(store, policy=NO_GRACE, clock=VirtualClock()) as tracker:  # type: ignore[arg-type]
+        assert 1 == tracker.counters["not_recovered"]
+        with pytest.raises(StoreError, match="cannot be read"):
+            await tracker.attach("s-1")
+        blind.clear()
+        await tracker.attach("s-1")
+        assert "crashed" == tracker.run("s-1", handle.id).end().cause
+
+
+# -- code that leaves something behind --------------------------------------------------------------------------------
+
+
+async def test_question_of_a_task_left_behind_is_given_up_when_the_code_parks(stage: Stage) -> None:
+    """Given code that parks while a task of it still asks, then that task is told that it is over, and nothing waits."""
+    await stage.open(policy=NO_GRACE)
+    left: list[asyncio.Task[Any]] = []
+
+    async def agent(run: Any) -> Any:
+        if run.answers:
+            return "done"
+        left.append(asyncio.ensure_future(run.ask(Approval("?", id="aside"))))
+        await until(lambda: handle.requests)
+        return Park_(1)
+
+    handle = await stage.admit(agent)
+    await stage.settle()
+    assert [RunAborted] == [type(one.exception()) for one in left if one.done()]
+    for request in handle.requests:
+        await handle.decide(request.id, approve())
+    assert "done" == (await handle.wait()).result
+
+
+async def test_agents_are_looked_for_once_a_run_not_at_every_start(stage: Stage) -> None:
+    """Given sessions that wait for an agent nobody knows, then starting others does not look for it again, and aborting
+
+    them leaves nothing.
+    """
+    looked: list[str] = []
+
+    def find(name: str) -> Any:
+        looked.append(name)
+        raise LookupError(name)
+
+    runtime = await stage.open(policy=NO_GRACE, agents=find)
+    waiting = [await runtime.admit("unknown", session=f"s-{number}") for number in range(5)]
+    await stage.settle()
+    assert ["unknown"] * 5 == looked
+    for number in range(5):
+        actor = Actor()
+        await stage.start(actor, session=f"t-{number}")
+        actor.returns()
+    assert ["unknown"] * 5 == looked
+    for one in waiting:
+        await one.abort()
+    assert {} == runtime._waiting_for_agent
+
+
+class Tidy:
+    """An agent with something to know that no name tells."""
+
+    def __init__(self, dry_run: bool = False) -> None:
+        self.dry_run = dry_run
+
+    def __call__(self, run: Any) -> Any:
+        """Say what it knew."""
+        return self.dry_run if run.answers else Park_(1)
+
+
+def tidy(run: Any, dry_run: bool = False) -> Any:
+    """Say what it knew."""
+    return dry_run if run.answers else Park_(1)
+
+
+def made(dry_run: bool) -> Any:
+    """Make an agent that knows something."""
+
+    def inside(run: Any) -> Any:
+        return tidy(run, dry_run)
+
+    return inside
+
+
+@pytest.mark.parametrize(
+    "agent", [Tidy(True), functools.partial(tidy, dry_run=True), made(True)], ids=["object", "partial", "closure"]
+)
+async def test_agent_whose_name_does_not_tell_all_is_not_called_by_it(stage: Stage, agent: Any) -> None:
+    """Given an agent that knows more than its name says, when it is to go on in another process, then no other is called
+
+    in its place: the run waits until this very agent is handed over.
+    """
+    runtime = await stage.open(policy=NO_GRACE)
+    first = await runtime.start(agent, session="s-1")
+    await first.wait_for("waiting_for_human")
+    name = runtime.session("s-1").head.spec.agent
+    await stage.crash()
+    runtime = await stage.open(policy=NO_GRACE)
+    handle = runtime.run("s-1", first.id)
+    await handle.decide("q", approve())
+    await stage.settle()
+    assert ("running", None) == (handle.state, handle.end())
+    runtime.register(agent, name)
+    assert True is (await handle.wait()).result
+
+
+# -- what is no sentence to the kernel --------------------------------------------------------------------------------
+
+
+NONSENSE: dict[str, Any] = {
+    "a decision that was not made": lambda runtime, handle: handle.decide("q", approve),
+    "a decision in words": lambda runtime, handle: handle.decide("q", "approve"),
+    "an answer that is not offered": lambda runtime, handle: handle.decide("q", answer("c")),
+    "a deadline in words": lambda runtime, handle: runtime.start(tidy, session="s-2", deadline_seconds="5"),
+    "no deciders": lambda runtime, handle: runtime.start(tidy, session="s-2", deciders=None),
+    "a session that is a number": lambda runtime, handle: runtime.attach(5),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+async def test_nonsense_is_refused_in_a_sentence(stage: Stage, what: str) -> None:
+    """Given what is of no use, then it is refused with subject, fact and remedy, and changes nothing."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.parks(1, Choice("Which?", options=("a", "b"), id="q"))
+    await stage.settle()
+    before = stage.value()
+    with pytest.raises((Invalid, NotFound)):
+        await NONSENSE[what](runtime, handle)
+    assert (before, ["s-1"]) == (stage.value(), [one.id for one in runtime.sessions()])
+
+
+async def test_waiting_without_end_is_waiting(stage: Stage) -> None:
+    """Given a wait of endless length, then it is over when the run is."""
+    await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    endless = float("inf")
+    waits = [handle.wait(timeout_seconds=endless), handle.wait_for("ready", timeout_seconds=endless)]
+    waiting = asyncio.gather(*waits)
+    await turns(3)
+    actor.returns("done")
+    end, state = await waiting
+    assert ("done", "ready") == (end.result, state)

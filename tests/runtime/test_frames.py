@@ -177,14 +177,37 @@ async def test_frames_held_are_bounded_and_the_loss_is_told(stage: Stage) -> Non
 
 
 async def test_frames_held_when_the_run_ends_are_dropped_behind_the_end(stage: Stage) -> None:
-    """Given frames held when the run is aborted, then nothing follows the end of the last segment."""
-    await stage.open()
+    """Given frames held when the run is aborted, then nothing follows the end of the last segment, and they are counted."""
+    runtime = await stage.open()
     handle, actor = await emitting(stage, "before")
     actor.tell(lambda run: asyncio.gather(run.ask(Approval("?", id="q")), late_frames(handle, run)))
     await stage.settle()
     await handle.abort()
     await stage.settle()
     assert ["before", (1, "waiting_for_human")] == said(await gathered(handle.follow()))
+    assert 2 == runtime.counters["late_frames"]
+
+
+async def test_reader_that_goes_away_leaves_nothing_behind(stage: Stage) -> None:
+    """Given readers that are cancelled while they wait for a frame, then the segment keeps nothing of them."""
+    runtime = await stage.open()
+    handle, actor = await emitting(stage, "a")
+    for _ in range(3):
+        reading = asyncio.ensure_future(gathered(handle.frames()))
+        await turns(5)
+        reading.cancel()
+        await turns(2)
+    assert not runtime.streams.get("s-1", handle.id).current.waiting
+    actor.returns()
+
+
+async def test_frames_before_the_first_are_none(stage: Stage) -> None:
+    """Given a reader that asks from before the first frame, then it gets all, and no gap of frames that never were."""
+    await stage.open()
+    handle, actor = await emitting(stage, "a", "b")
+    actor.returns()
+    await stage.settle()
+    assert ["a", "b", (1, "ready")] == said(await gathered(handle.frames(after=-1)))
 
 
 async def test_frames_of_what_is_not_in_memory_are_not_found(stage: Stage) -> None:

@@ -233,6 +233,19 @@ async def test_everything_is_refused_after_close(stage: Stage) -> None:
     assert [(1, "waiting_for_human")] == said(await gathered(handle.follow()))
 
 
+async def test_end_that_is_waited_for_after_close_is_refused(stage: Stage) -> None:
+    """Given a run that ended before the runtime was closed, when its end is waited for then, that is one clear sentence."""
+    await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    actor.returns()
+    await handle.wait()
+    await stage.close()
+    for ask in (handle.wait, lambda: handle.wait_for("running")):
+        with pytest.raises(Refused, match="runtime: it is shut down; start another"):
+            await ask()
+
+
 async def stage_admit(runtime: Any, agent: Any) -> Any:
     """Start a run on a runtime."""
     return await runtime.start(agent, session="s-1", name="agent")

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lifecycle import Approval, Policy, RunHandle, StoreError, approve, hooks
+from lifecycle import (
+    Approval,
+    MemoryStore,
+    Policy,
+    RunHandle,
+    Runtime,
+    SQLiteStore,
+    StoreError,
+    Tracker,
+    approve,
+    hooks,
+)
 from lifecycle.kernel import inputs as i
+from lifecycle.kernel import step
 from lifecycle.kernel.replies import Aborted
+from lifecycle.runtime.writer import Writer
+from lifecycle.store import Commit, Store
 
 from .stage import NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, until
 
@@ -315,3 +333,168 @@ async def test_store_that_cannot_read_tells_who_asked(stage: Stage) -> None:
     stage.store.inner = inner
     actor.returns("fine")
     assert "fine" == (await handle.wait()).result
+
+
+# -- one store, one runtime -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [lambda folder: MemoryStore(), lambda folder: SQLiteStore(folder / "runs.db")])
+async def test_second_runtime_on_one_store_is_refused(tmp_path: Path, make: Callable[[Path], Store]) -> None:
+    """Given a runtime at work, when another is opened on its store, then that is told, and the first notices nothing,
+
+    though the other is closed.
+    """
+    store = make(tmp_path)
+    actor = Actor()
+    async with Runtime(store, policy=NO_GRACE) as runtime:
+        handle = await runtime.start(actor, session="s-1", name="agent")
+        await handle.wait_for("running")
+        other = Tracker(store, policy=NO_GRACE)
+        with pytest.raises(StoreError, match="another runtime works on it; close that one"):
+            await other.open()
+        await other.close()
+        actor.returns("done")
+        assert "done" == (await handle.wait()).result
+    with pytest.raises(StoreError, match="closed"):
+        store.claim()
+
+
+def step_from_elsewhere(stage: Stage, given: i.Input) -> None:
+    """Let somebody else, whom no lock kept out, step the session in the store."""
+    value = stage.value()
+    took = step(value, given, stage.clock.now())
+    assert [None] == list(stage.store.inner.commit([Commit(value, given, stage.clock.now(), took, 0)]))
+
+
+@pytest.mark.parametrize("what", ["return", "timer", "request"])
+async def test_run_that_others_ended_in_the_store_is_over_here_too(stage: Stage, what: str) -> None:
+    """Given a run that was aborted in the store by others, when anything of it meets the store here, then whoever waits
+
+    is told of that end, the code is signalled, and the session goes on with what the store has.
+    """
+    runtime = await stage.open(policy=NO_GRACE)
+    actor, following = Actor(), Actor()
+    handle = await stage.start(actor, deadline_seconds=5)
+    waiting = asyncio.ensure_future(handle.wait())
+    signal = handle.signal
+    step_from_elsewhere(stage, i.AbortRun(handle.id, "local", "elsewhere"))
+    if what == "return":
+        actor.returns("late")
+    elif what == "request":
+        with pytest.raises(StoreError, match="changed underneath"):
+            await runtime.attach("s-1")
+    await stage.pass_time(10)
+    end = await waiting
+    assert ("interrupted", "elsewhere", 1) == (end.state, end.text, runtime.counters["reloaded"])
+    assert signal is not None and signal.aborted
+    assert [(1, "interrupted")] == said(await gathered(handle.follow()))
+    again = await stage.start(following)
+    assert ("running", 0) == (again.state, len(runtime.end_waiters))
+    following.returns()
+
+
+@pytest.mark.parametrize("on_crash", ["interrupt", "rerun"])
+async def test_run_that_others_touched_in_the_store_is_lost_by_policy(stage: Stage, on_crash: str) -> None:
+    """Given a session that was changed in the store by others, when its code says something, then what it says is not
+
+    kept for ever: its execution is lost, and its run ends or is begun again as after a crash.
+    """
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor, on_crash=on_crash)
+    queued = await stage.start(actor)
+    step_from_elsewhere(stage, i.Attach("elsewhere"))
+    told = actor.checkpoint(1)
+    await stage.pass_time(10)
+    assert told.done and told.error is not None
+    expected = {"interrupt": ["interrupted", "running"], "rerun": ["running", "starting"]}
+    assert expected[on_crash] == [handle.state, queued.state]
+    assert (1, 0) == (runtime.counters["reloaded"], runtime.show("s-1").attached)
+    for _ in range(2):
+        actor.returns()
+        await stage.settle()
+
+
+async def test_session_that_others_change_all_the_time_is_tried_ever_again_with_pauses(stage: Stage) -> None:
+    """Given a store that always says that it has another revision, then that is tried again, never in a hot loop."""
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    inner = stage.store.inner
+
+    def behind(given: Any) -> Any:
+        return [StoreError("session s-1", "changed underneath", "load it", stands_on=1, revision=2)] * len(given)
+
+    stage.store.inner = Hiccups(inner, behind)  # type: ignore[assignment]
+    actor.returns("late")
+    await stage.pass_time(1)
+    assert 10 < runtime.counters["reloaded"] < 30
+    stage.store.inner = inner
+    await stage.pass_time(1)
+    assert "crashed" == (await handle.wait()).cause
+
+
+# -- a store that another program has locked --------------------------------------------------------------------------
+
+
+async def test_locked_file_does_not_stop_the_loop(file_stage: Stage) -> None:
+    """Given another program that has the file locked, when a run is started, then the loop turns on, only that start
+
+    waits, in the writer's thread, and is kept once the lock is gone.
+    """
+    runtime = await file_stage.open(policy=NO_GRACE)
+    loops: list[bool] = []
+    commit = file_stage.store.inner.commit
+    loop_thread = threading.current_thread()
+
+    def looked(given: Any) -> Any:
+        loops.append(threading.current_thread() is loop_thread)
+        return commit(given)
+
+    file_stage.store.inner = Hiccups(file_stage.store.inner, looked)  # type: ignore[assignment]
+    actor = Actor()
+    with closing(sqlite3.connect(file_stage.disk.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = asyncio.get_running_loop().time()
+        starting = asyncio.ensure_future(file_stage.start(actor))
+        await until(lambda: len(loops) >= 3)
+        assert asyncio.get_running_loop().time() - began < 2.5  # half of what a statement used to wait
+        assert ([True, False, False], False) == (loops[:3], starting.done())
+        other.execute("ROLLBACK")
+    handle = await starting
+    assert ("running", 0) == (handle.state, runtime.counters["commits_failed"])
+    actor.returns()
+
+
+async def test_slow_commit_in_place_is_the_only_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a disk that becomes slow, then one commit stops the loop, those after it are the thread's; and quick again,
+
+    then they are made in place again.
+    """
+    told, in_place, loop_thread = [0.0], [], threading.current_thread()
+    commit = Writer._commit
+
+    def timed(writer: Writer, group: Any) -> Any:
+        in_place.append(threading.current_thread() is loop_thread)
+        return commit(writer, group)[0], told[0]
+
+    monkeypatch.setattr(Writer, "_commit", timed)
+    runtime = await stage.open(policy=NO_GRACE)
+    attachment = await attached(stage, runtime)
+    assert all(in_place)
+    for seconds, expected in ((0.003, [True, False, False, False]), (0.0, [False, False, True, True])):
+        in_place.clear()
+        told[0] = seconds
+        for _ in range(2):
+            await attachment.detach()
+            attachment = await runtime.attach("s-1")
+        assert expected == in_place
+
+
+async def attached(stage: Stage, runtime: Any) -> Any:
+    """Return an attachment to a session that is there."""
+    actor = Actor()
+    await stage.start(actor)
+    actor.returns()
+    await stage.settle()
+    return await runtime.attach("s-1")

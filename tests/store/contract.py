@@ -422,6 +422,18 @@ class StoreContract:
         keep(store, late, early)
         assert late.now == store.latest()
 
+    # -- whose it is --------------------------------------------------------------------------------------------------
+
+    def test_store_is_claimed_once(self, store: Store) -> None:
+        """One runtime works on a store; a second one is told so, and the first goes on. A closed one is nobody's."""
+        store.claim()
+        with pytest.raises(StoreError, match="another runtime works on it; close that one"):
+            store.claim()
+        keep(store, approved())
+        store.close()
+        with pytest.raises(StoreError, match="closed; open"):
+            store.claim()
+
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def test_closed_store_refuses_everything(self, store: Store) -> None:

@@ -394,12 +394,13 @@ class Interrupted:
 
 
 def test_locked_file_is_told_as_such(tmp_path: Path, store: SQLiteStore) -> None:
-    """Another program that holds the file is told apart from a fault; then it goes on."""
-    assert store._writer is not None
-    store._writer.execute("PRAGMA busy_timeout = 0")
+    """Another program that holds the file is told apart from a fault, at once; when it lets go, all goes on."""
     with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert "is locked by another program; let that" in refused(lambda: store.commit(approved().commits))
+        with pytest.raises(StoreError, match="is locked by another program; let that") as locked:
+            store.commit(approved().commits)
+        assert locked.value.locked
+        assert "is locked by another program" in refused(lambda: store.mark_performed({"s-1": 1}))
     assert [None] * 5 == list(store.commit(approved().commits))
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -136,6 +139,30 @@ for life in lives:
 """
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_file_in_the_middle_of_a_checkpoint_opens(tmp_path: Path, read_only: bool) -> None:
+    """A process that dies when only the first page of the log was moved leaves a file that opens, and has everything."""
+    whole, torn = tmp_path / "whole.db", tmp_path / "torn.db"
+    store = SQLiteStore(whole)
+    lives = [approved(f"s-{n}") for n in range(40)]
+    keep(store, *lives)
+    shutil.copy(whole, torn)
+    shutil.copy(f"{whole}-wal", f"{torn}-wal")
+    store.close()
+    log = Path(f"{torn}-wal").read_bytes()
+    frames = [log[at : at + FRAME_BYTES] for at in range(32, len(log), FRAME_BYTES)]
+    first = [frame[24:] for frame in frames if frame[:4] == b"\0\0\0\1"][-1]
+    with torn.open("r+b") as file:
+        file.write(first)
+    again = SQLiteStore(torn, read_only=read_only)
+    assert [life.session for life in sorted(lives, key=lambda life: life.name)] == list(again.sessions(limit=100))
+    again.close()
+
+
+FRAME_BYTES = 24 + 4_096
+"""What the log has of a page: its number and checksums, and the page."""
+
+
 # -- by index ---------------------------------------------------------------------------------------------------------
 
 STATEMENTS = {
@@ -252,10 +279,14 @@ def test_journal_is_read_while_it_grows(store: SQLiteStore) -> None:
 
 
 def test_read_only_store_writes_nothing(tmp_path: Path, store: SQLiteStore) -> None:
-    """Whoever opened to look can neither commit nor mark."""
+    """Whoever opened to look can neither commit nor mark, and no runtime can work on it."""
     keep(store, approved())
     looking = SQLiteStore(tmp_path / "runs.db", read_only=True)
-    for call in (lambda: looking.commit([Life("s-2").start()]), lambda: looking.mark_performed({"s-1": 5})):
+    for call in (
+        looking.claim,
+        lambda: looking.commit([Life("s-2").start()]),
+        lambda: looking.mark_performed({"s-1": 5}),
+    ):
         with pytest.raises(StoreError, match="is open for reading only; open it without read_only to write"):
             call()
     looking.close()
@@ -291,6 +322,34 @@ def test_second_writer_of_another_process_is_refused(tmp_path: Path) -> None:
     store = SQLiteStore(path)
     keep(store, approved())
     store.close()
+
+
+FORK = """
+import os, signal, sys
+from lifecycle.store import SQLiteStore
+store = SQLiteStore(sys.argv[1])
+if not os.fork():
+    print(os.getpid(), flush=True)
+    signal.pause()
+sys.stdin.read()
+"""
+
+
+def test_forked_child_does_not_hold_the_right_to_write(tmp_path: Path) -> None:
+    """While the parent lives the right is its own; once it is killed the next process has it, whatever its child does."""
+    root, path = Path(__file__).resolve().parents[2], tmp_path / "runs.db"
+    program = [sys.executable, "-c", FORK, str(path)]
+    with subprocess.Popen(program, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        child = int(holder.stdout.readline())
+        with pytest.raises(StoreError, match=f"process {holder.pid} writes to it"):
+            SQLiteStore(path)
+        holder.kill()
+        holder.wait()
+        try:
+            SQLiteStore(path).close()
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 def test_who_looks_for_a_writer_keeps_none_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

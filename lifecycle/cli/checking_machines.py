@@ -1,0 +1,170 @@
+"""Checking a machine that somebody names: the target, the report, the exit code.
+
+What lives here: from ``module:name`` to what is printed about it. What must not: how a machine is checked. The law of
+this file: a machine whose steps are not the same in another process is refused, whatever was found about it here.
+
+The name may be anything that ``check_machine`` takes; a ``Checked`` says which properties to judge as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+
+from lifecycle.check.findings import Found, MachineReport, Move
+from lifecycle.check.machines import LIMIT, check_machine, facts, in_short, machine_in
+from lifecycle.check.properties import Checked
+from lifecycle.check.purity import Fact, refuse_elsewhere
+from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
+from lifecycle.cli.target import debug_traceback, named
+from lifecycle.cli.writing import Output, on_one_line
+from lifecycle.errors import Invalid, LifecycleError
+
+EXIT_CODES = {PROVED: 0, REFUTED: 1, UNDETERMINED: 3}
+BAD_INPUT = 2
+REMEDY = "name a machine, a function that returns one, or a Checked(machine, ...)"
+
+HASH_SEEDS = ("1", "2")
+"""Under each, a process of its own makes the first steps again: sets have another order in it."""
+
+SECONDS_MAX = 60
+
+
+def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
+    """Check the machine that a target names, print what was found, and return the exit code.
+
+    0 everything is proved, 1 something is refuted, 2 the target or a property is wrong, 3 something is undetermined.
+    """
+    with contextlib.redirect_stdout(sys.stdout):  # as JSON, what the machine itself prints is no data
+        output = Output(as_json)
+        try:
+            checked = checked_at(target)
+            report = check_machine(checked, limit=LIMIT if limit is None else limit)
+            refuse_unrepeatable(target, checked)
+        except LifecycleError as wrong:
+            debug_traceback()
+            output.say(on_one_line(str(wrong)), "red")
+            return BAD_INPUT
+        write(output, report)
+        return EXIT_CODES[report.status]
+
+
+# Finding what is named
+
+
+def checked_at(target: str) -> Checked:
+    """Return what a target names, with its properties; refuse what is no machine."""
+    found = named(target, "machine", REMEDY)
+    try:
+        return checked_in(found)
+    except Invalid as wrong:
+        if wrong.subject != "machine":
+            raise
+        raise Invalid(f"target {target}", wrong.fact, REMEDY) from None
+
+
+def checked_in(found: object) -> Checked:
+    """Return a ``Checked``: what was found, what the function found returns, or what was found without properties."""
+    if isinstance(found, Checked):
+        return found
+    value, model = machine_in(found, takes=Checked)
+    if isinstance(value, Checked):
+        return value
+    return Checked(found) if callable(found) else Checked(value, model=model)
+
+
+# Doing it again in another process
+
+
+def refuse_unrepeatable(target: str, checked: Checked) -> None:
+    """Make the first steps again in processes with other orders of sets, and refuse what differs."""
+    here = facts(checked)
+    with ThreadPoolExecutor(len(HASH_SEEDS)) as pool:
+        for there in list(pool.map(lambda seed: facts_elsewhere(target, seed), HASH_SEEDS)):
+            refuse_elsewhere(here, there)
+
+
+def facts_elsewhere(target: str, seed: str) -> list[Fact]:
+    """Return the first steps as another process makes them."""
+    code = "import sys; from lifecycle.cli.checking_machines import tell_facts; tell_facts(sys.argv[1])"
+    places = os.pathsep.join(os.path.abspath(place) for place in sys.path if place)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, target],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": places},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=True,
+        )
+        return [fact_from(one) for one in json.loads(done.stdout)]
+    except subprocess.CalledProcessError as failed:
+        told = failed.stderr.strip().rpartition("\n")[2] or f"exit code {failed.returncode}"
+        raise Invalid(
+            f"target {target}", f"in another process it fails: {told}", "repair it, then check again"
+        ) from None
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        raise Invalid(f"target {target}", f"no other process could run it: {in_short(failed)}", "try again") from None
+
+
+def tell_facts(target: str) -> None:
+    """Print the first steps of a target; this is what the other process does."""
+    out, sys.stdout = sys.stdout, sys.stderr
+    out.write(json.dumps([attrs.asdict(fact) for fact in facts(checked_at(target))]))
+
+
+def fact_from(read: dict[str, object]) -> Fact:
+    """Return a fact as it was before it was written down."""
+    pairs = read["asked"]
+    assert isinstance(pairs, list)
+    return Fact(**{**read, "asked": tuple((name, answer) for name, answer in pairs)})  # type: ignore[arg-type]
+
+
+# Writing
+
+
+def write(output: Output, report: MachineReport) -> None:
+    """Write a report: lines for people, or one JSON object for each verdict and one for the whole."""
+    output.text(str(report))
+    for verdict in report.verdicts:
+        output.data(**as_json_verdict(verdict))
+    output.data(
+        machine=report.machine,
+        status=report.status,
+        states=report.states,
+        transitions=report.transitions,
+        complete=report.complete,
+        notes=list(report.notes),
+    )
+
+
+def as_json_verdict(verdict: Found) -> dict[str, object]:
+    """Return a verdict as a JSON object."""
+    told: dict[str, object] = {"property": verdict.name, "sentence": verdict.sentence, "status": verdict.status}
+    if verdict.why:
+        told["why"] = verdict.why
+    if verdict.trace is not None:
+        trace = verdict.trace
+        told |= {"start": dict(trace.start), "moves": as_json_moves(trace.moves)}
+        if trace.forever is not None:
+            told["forever"] = as_json_moves(trace.forever)
+    return told
+
+
+def as_json_moves(moves: Sequence[Move]) -> list[dict[str, object]]:
+    """Return the moves of a trace as JSON objects."""
+    return [as_json_move(move) for move in moves]
+
+
+def as_json_move(move: Move) -> dict[str, object]:
+    """Return a move as a JSON object."""
+    told: dict[str, object] = {"sent": move.sent, "changes": {name: list(pair) for name, pair in move.changes.items()}}
+    return {**told, "raised": move.raised} if move.raised else told

@@ -1,0 +1,147 @@
+"""``lifecycle check TARGET``: a machine of one's own, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lifecycle.cli.checking_machines import check_target
+
+MACHINE = '''
+import string
+from transitions import Machine
+from lifecycle.check import Checked, LeadsTo
+from lifecycle.declaration import Row, State
+from lifecycle import Machine as Declared
+
+DOOR = Declared("door", ("open", State("shut", final=True)), (Row("open", "push", "shut"),), "open")
+
+
+def never_open(state):
+    """The door is never open."""
+    return state != "open"
+
+
+def make():
+    print("a machine prints")
+    return Machine(states=["a", "b"], initial="a", transitions=[["go", "a", "b"], ["back", "b", "a"]])
+
+
+def checked():
+    return Checked(make, leads_to=LeadsTo("goes", "a", "b"))
+
+
+REFUTED = Checked(DOOR, never_open)
+UNKNOWN = Checked(DOOR, leads_to=LeadsTo("vain", "shut", "open"), invariants=never_open)
+UNORDERED = set(string.ascii_letters)
+
+
+class Model:
+    def __init__(self):
+        self.order = ""
+        self.machine = Machine(self, states=["a", "b"], initial="a", transitions=[["go", "a", "b"], ["back", "b", "a"]])
+        self.machine.on_enter_b(self.choose)
+
+    def choose(self):
+        self.order = "".join(UNORDERED)
+
+
+class Fine(Model):
+    def choose(self):
+        self.order = "".join(sorted(UNORDERED))
+
+
+number = 7
+'''
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder with a file of machines, and be in it."""
+    (tmp_path / "machines_here.py").write_text(MACHINE, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+    return tmp_path
+
+
+def test_a_machine_without_properties_is_checked(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given the name of a machine, of a function or of a model's class, then it is proved what can be, with exit code 0."""
+    for name in ("DOOR", "Fine"):
+        assert check_target(f"machines_here.py:{name}", as_json=False, limit=None) == 0
+    printed = capsys.readouterr().out
+    assert "PROVED: machine door, all 2 situations, 1 steps" in printed
+    assert "PROVED: machine Fine, all 3 situations" in printed
+
+
+def test_a_refuted_property_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a property that does not hold, then the counterexample is printed, with exit code 1."""
+    assert check_target("machines_here.py:REFUTED", as_json=False, limit=None) == 1
+    assert (
+        "REFUTED      never_open: The door is never open\n             at first        state: open\n"
+        in capsys.readouterr().out
+    )
+
+
+def test_what_is_undetermined_is_not_green(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given more situations than the limit, then the exit code is 3."""
+    assert check_target("machines_here.py:DOOR", as_json=False, limit=1) == 3
+    assert "the search stopped after 1 situations" in capsys.readouterr().out
+
+
+def test_json_is_one_object_a_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given --json, then each verdict is an object, the last line is the sum, and nothing else is on stdout."""
+    assert check_target("machines_here:checked", as_json=True, limit=None) == 1
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert [line.get("property") for line in lines] == [
+        "structure",
+        "nothing-raises",
+        "everything-is-reached",
+        "goes",
+        None,
+    ]
+    assert lines[3]["status"] == "REFUTED" and lines[3]["moves"] == [] and lines[3]["forever"] == []
+    assert lines[-1]["status"] == "REFUTED" and lines[-1]["states"] == 2
+    assert "a machine prints" in captured.err
+
+
+WRONG = {
+    "machines_here.py": "it names no machine in a module or file; name it as module:name or path.py:name",
+    "machines_here.py:nothing": "machines_here has no nothing; name a machine, a function that returns one, or a Checked(",
+    "machines_here.py:number": "target machines_here.py:number: what was given is of type int, and no machine",
+    "machines_here.py:never_open": "machine never_open: it cannot be called without arguments",
+    "nowhere:machine": "there is no module nowhere",
+    "nowhere.py:machine": "there is no such file",
+}
+
+
+@pytest.mark.parametrize("target", WRONG)
+def test_a_target_that_is_wrong_is_one_sentence(target: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a target that names no machine, then one sentence on stderr says so, with exit code 2."""
+    assert check_target(target, as_json=False, limit=None) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert WRONG[target] in captured.err
+
+
+def test_the_order_of_a_set_is_found_out(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a callback that depends on the order of a set, then another process does otherwise, and that is refused."""
+    assert check_target("machines_here.py:Model", as_json=False, limit=None) == 2
+    told = capsys.readouterr().err
+    assert "trigger go: attribute order is not the same when it is done in another process" in told
+
+
+def test_a_machine_that_only_this_process_has_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a target that fails elsewhere, then that is told with what was raised there."""
+    (place / "here_only.py").write_text(
+        'import os\nfrom machines_here import DOOR\nif os.environ.get("PYTHONHASHSEED") == "1":\n    raise OSError("gone")\n',
+        "utf-8",
+    )
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    assert check_target("here_only.py:DOOR", as_json=False, limit=None) == 2
+    assert "in another process it fails: " in capsys.readouterr().err
