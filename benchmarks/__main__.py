@@ -14,7 +14,7 @@ from pathlib import Path
 if not __package__:  # run as a folder: let what is installed be found before the tree
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parent.parent)]
 
-from benchmarks import dispatch, durable, kernel, memory, showing, timing
+from benchmarks import checking, dispatch, durable, kernel, memory, showing, timing
 from benchmarks.measuring import Figure, progress
 
 BENCHMARKS = {
@@ -24,6 +24,7 @@ BENCHMARKS = {
     durable.NAME_AT_ONCE: (durable.measure_at_once, 20),
     memory.NAME: (memory.measure, 1),
     timing.NAME: (timing.measure, 31),
+    checking.NAME: (checking.measure, 5),
 }
 """Each benchmark and how many rounds it takes."""
 
@@ -35,6 +36,8 @@ def child(words: list[str]) -> None:
         asyncio.run(durable.work(kind, int(how)))
     elif what == "memory":
         print(memory.weigh_in_child(kind, how))
+    elif what == checking.NAME:
+        print(checking.memory_in_child(kind, how))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import attrs
 from benchmarks.measuring import Figure
 
 HEAD = ("benchmark", "what", "measured", "beside", "ratio", "min to max", "target", "")
-LIBRARIES = ("attrs", "msgspec", "transitions")
+LIBRARIES = ("attrs", "msgspec", "numpy", "transitions")
 
 
 def number(value: float) -> str:
@@ -167,6 +167,9 @@ nothing but computing is measured, the time is that of the thread, so that busy 
   what the allocator keeps back after a burst.
 - **timers**: arming and disarming among so many armed timers, beside a bare heap with a dict. The last line compares
   the means, because making a heap anew is rare and costly.
+- **check**: whole searches of the model checker, each beginning with empty tables, which the real kernel fills on the
+  way; rules are judged, promises are not. Growth is that of the world of `crowd` with one run or one client more, in
+  pure Python: how much longer the search takes, and what its process holds at the end, states and tables.
 
 Run them with `make bench`; `python -m benchmarks --only NAME` takes one, `--json` is for programs. No test asserts a
 time.

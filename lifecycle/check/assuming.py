@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from lifecycle.check.configuration import SMALL, Configuration
+from lifecycle.check.found import Explored
 from lifecycle.check.graph import broken_promise
 from lifecycle.check.packed import PackedGraph
 from lifecycle.check.promises import Promise, Seen, promises_of
-from lifecycle.check.search import Explored, explore
+from lifecycle.check.search import explore
 from lifecycle.check.slices import Slices
 from lifecycle.check.verdict import Counterexample, Progress, bits, counterexample_of
 from lifecycle.check.world import Stepper, World

@@ -119,13 +119,6 @@ SMALL = (
         families=_without("crash"),
     ),
     Configuration(
-        "questions",
-        "one run that asks two questions, together or one after the other, in place or parked",
-        (RunPlan(asks=TWO_ASKS, deciders=("carol",)),),
-        decisions=("approve", "reject", "reject_and_continue", "answer"),
-        families=frozenset({"abuse", "checkpoint", "retract"}),
-    ),
-    Configuration(
         "expiry",
         "a question whose expiry ends its run",
         (RunPlan(asks=(AskPlan("q1", on_expiry="stop"), AskPlan("q2", expires=False))),),
@@ -160,6 +153,13 @@ SMALL = (
         decisions=("approve",),
         families=frozenset({"abuse", "crash", "close"}),
     ),
+    Configuration(
+        "questions",
+        "one run that asks two questions, together or one after the other, in place or parked",
+        (RunPlan(asks=TWO_ASKS, deciders=("carol",)),),
+        decisions=("approve", "reject", "reject_and_continue", "answer"),
+        families=frozenset({"abuse", "checkpoint", "retract"}),
+    ),
 )
 """The configurations that ``lifecycle check`` explores unless told otherwise: together every row, hold and hook."""
 
@@ -174,6 +174,14 @@ LARGE = (
         ),
         clients=2,
         families=_without("provider", "fault"),
+    ),
+    Configuration(
+        "crowd",
+        "six clients that come, drop and are noticed late, while two runs go on and the process dies",
+        (RunPlan(asks=ONE_ASK, ways=("in_place",)), RunPlan()),
+        clients=6,
+        decisions=("approve",),
+        families=frozenset({"abuse", "crash", "close"}),
     ),
 )
 """Larger ones, explored on request."""

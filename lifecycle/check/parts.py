@@ -17,6 +17,7 @@ What is left out, and why the kernel cannot tell:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import NoReturn
 
 from lifecycle.errors import InvariantBroken
@@ -68,42 +69,72 @@ class Poison:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise breach(self, f"wrote .{name} of")
 
-    def __iter__(self) -> NoReturn:
-        raise breach(self, "iterated")
 
-    def __len__(self) -> NoReturn:
-        raise breach(self, "measured")
+def refusal(did: str) -> Callable[..., NoReturn]:
+    """Make the method by which a part that must not be read refuses one use of it."""
 
-    def __bool__(self) -> NoReturn:
-        raise breach(self, "tested")
+    def refused(self: Poison, *others: object) -> NoReturn:
+        raise breach(self, did)
 
-    def __contains__(self, item: object) -> NoReturn:
-        raise breach(self, "searched")
-
-    def __getitem__(self, item: object) -> NoReturn:
-        raise breach(self, "indexed")
-
-    def __add__(self, other: object) -> NoReturn:
-        raise breach(self, "added to")
-
-    def __radd__(self, other: object) -> NoReturn:
-        raise breach(self, "added to")
-
-    def __eq__(self, other: object) -> NoReturn:
-        raise breach(self, "compared")
-
-    def __ne__(self, other: object) -> NoReturn:
-        raise breach(self, "compared")
-
-    def __hash__(self) -> NoReturn:
-        raise breach(self, "hashed")
+    return refused
 
 
-def breach(poison: Poison, did: str) -> Breach:
-    """Say which part was touched, and how."""
+USES = {
+    "read the length of": ("len", "length_hint"),
+    "read the text of": ("repr", "str", "format"),
+    "read the number of": ("int", "index", "float", "complex", "round", "trunc", "floor", "ceil"),
+    "iterated": ("iter", "next", "reversed", "await", "aiter"),
+    "tested": ("bool",),
+    "searched": ("contains",),
+    "indexed": ("getitem", "setitem", "delitem"),
+    "compared": ("eq", "ne", "lt", "le", "gt", "ge"),
+    "hashed": ("hash",),
+    "called": ("call",),
+    "entered": ("enter", "exit"),
+    "copied": ("copy", "deepcopy", "reduce", "reduce_ex"),
+    "computed with": (
+        *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"),
+        *("radd", "rsub", "rmul", "rmatmul", "rtruediv", "rfloordiv", "rmod", "rdivmod", "rpow"),
+        *("iadd", "isub", "imul", "imatmul", "itruediv", "ifloordiv", "imod", "ipow"),
+        *("and", "or", "xor", "lshift", "rshift", "rand", "ror", "rxor", "rlshift", "rrshift"),
+        *("iand", "ior", "ixor", "ilshift", "irshift", "neg", "pos", "abs", "invert"),
+    ),
+}
+"""All that Python lets anybody do with a value, but for asking whether it is none, and its type."""
+
+
+class Glimpse:
+    """Show some attributes of a part; every other one, whether it is none or not, and every other use is a breach."""
+
+    unfinished = Session.unfinished
+
+    def __init__(self, _part: str, **shown: object) -> None:
+        self.__dict__.update(shown, _part=_part)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise breach(self, f"read .{name} of")
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise breach(self, f"wrote .{name} of")
+
+
+for use, names in USES.items():
+    for name in names:
+        setattr(Poison, f"__{name}__", refusal(use))
+        setattr(Glimpse, f"__{name}__", refusal(use))
+
+
+BREACHES: list[Breach] = []
+"""The breaches since a step began: whoever swallows one, a kernel or a rule, cannot hide it."""
+
+
+def breach(poison: Poison | Glimpse, did: str) -> Breach:
+    """Say which part was touched, and how, and remember it."""
     part: str = object.__getattribute__(poison, "_part")
     fact = f"the kernel {did} it, and the move does not declare that"
-    return Breach(f"part {part}", fact, "declare the part in the move's footprint", rule="footprint", part=part)
+    made = Breach(f"part {part}", fact, "declare the part in the move's footprint", rule="footprint", part=part)
+    BREACHES.append(made)
+    return made
 
 
 HEAD, QUEUE, SLOT = Poison("head"), Poison("queue"), Poison("execution")
@@ -198,5 +229,35 @@ def masked(face: tuple[object, ...], policy: Policy, orphan: Timer | None, attac
         SESSION_ID, incarnation, REVISION, state, cause, 0, policy, head, QUEUE, slot, attachments, orphan
     )
 
+
+def in_view(work: Session, shown: Collection[str]) -> Session:
+    """Return the session as a view shows it: its face and the parts that are named, and nothing else at all."""
+    slot = None if work.execution is None else work.execution if "slot" in shown else SLOT
+    seen: dict[str, object] = {name: getattr(work, name) for name in SEEN_ALWAYS}
+    seen |= {"head": None if work.head is None else HEAD, "execution": slot}
+    if "head" in shown:
+        seen["head"] = work.head
+    elif "names" in shown:
+        seen["head"] = None if work.head is None else Glimpse("head", spec=work.head.spec)
+    if "names" in shown:
+        seen["queue"] = tuple([Glimpse("queue", spec=run.spec) for run in work.queue])
+    return Glimpse("session", **seen)  # type: ignore[return-value]
+
+
+def key_of_view(work: Session, shown: Collection[str]) -> tuple[object, ...]:
+    """Return what two works must have in common, beside their faces, to look the same in a view."""
+    key: list[object] = []
+    if "slot" in shown:
+        key.append(work.execution)
+    if "head" in shown:
+        key.append(work.head)
+    if "names" in shown:
+        key.append(None if work.head is None else work.head.spec)
+        key += [run.spec for run in work.queue]
+    return tuple(key)
+
+
+SEEN_ALWAYS = ("id", "incarnation", "revision", "state", "cause", "now", "policy")
+"""What every view shows: what all canonical sessions have in common, and what is part of the face."""
 
 SESSION_ID = "s"

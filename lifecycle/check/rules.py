@@ -436,20 +436,27 @@ def reaped_only_when_idle(case: Case) -> bool:
     return after.orphan is not None and (armed or (held and after.orphan.due is None))
 
 
-def _asked_at_commit(rule: Any) -> Holds:
-    return lambda case: bool(rule(case.before, case.after, case.step))
-
-
 ANY: tuple[tuple[str, Holds], ...] = (("total", answered_without_fault), ("abort-ends", accepted_abort_ends))
 """Asked of every step, changed or not."""
 
-ASKED_ELSEWHERE = (detached_is_timed, ended_is_not_advertised)
-"""Of the rules asked at every commit, one is about a client's side, and one says more than those before it."""
+RUN_SIDE_FIRST: tuple[tuple[str, Holds], ...] = (
+    ("commit-before-hooks", nothing_without_commit),
+    ("recovered", recovery_takes_all_again),
+)
+"""Asked of every step of the run side that changed something, before all others: these may be asked whoever is attached
+after it, the others only of a step that keeps everybody, unread, or nobody.
+"""
+
+AT_COMMIT = (
+    ("ended-is-not-advertised", ended_is_not_advertised),
+    *((name, rule) for name, rule in RULES if rule not in (detached_is_timed, ended_is_not_advertised)),
+)
+"""Asked of every step of the run side that changed something: what the runtime asks before it commits, as it is.
+
+That an ended run is not advertised is asked first: it says more than what else is wrong then.
+"""
 
 RUN_SIDE: tuple[tuple[str, Holds], ...] = (
-    ("commit-before-hooks", nothing_without_commit),
-    ("ended-is-not-advertised", _asked_at_commit(ended_is_not_advertised)),
-    *((name, _asked_at_commit(rule)) for name, rule in RULES if rule not in ASKED_ELSEWHERE),
     ("stale-is-noop", what_is_made_is_fresh),
     ("one-execution", granted_code_is_called),
     ("ended-is-not-advertised", ends_are_told),
@@ -458,14 +465,13 @@ RUN_SIDE: tuple[tuple[str, Holds], ...] = (
     ("answer-takes-effect", answer_has_effect),
     ("decide-once", answers_stand),
     ("open-requests-are-shown", opened_requests_are_shown),
-    ("recovered", recovery_takes_all_again),
     ("first-cause-wins", cause_is_the_inputs),
     ("session-wears-head", session_rests_as_the_last_ended),
     ("orphans-are-reaped", reaped_only_when_idle),
     ("evict-own", resources_follow_their_tables),
     ("one-end-per-segment", segments_follow_their_table),
 )
-"""Asked of every step of the run side that changed something, in this order."""
+"""Asked after these, in this order."""
 
 CLIENT_SIDE: tuple[tuple[str, Holds], ...] = (
     ("stale-is-noop", what_is_made_is_fresh),
@@ -477,28 +483,35 @@ CLIENT_SIDE: tuple[tuple[str, Holds], ...] = (
 
 
 def first_broken(case: Case) -> str | None:
-    """Return the name of the first rule that a step breaks; none if it keeps them all."""
-    for name, holds in ANY:
-        if not kept(holds, case):
-            return name
-    if not case.changed:
-        return None
-    if case.move.unchanged is not None:
-        return case.move.unchanged
-    for name, holds in CLIENT_SIDE if case.move.side == "client" else RUN_SIDE:
-        if not kept(holds, case):
-            return name
-    return None
+    """Return the name of the first rule that a step breaks; none if it keeps them all.
 
-
-def kept(holds: Holds, case: Case) -> bool:
-    """Say whether a rule is kept; a step that is so wrong that a rule cannot be asked breaks it."""
+    A step that is so wrong that a rule cannot be asked breaks it.
+    """
+    name = ""
     try:
-        return holds(case)
+        for name, holds in ANY:
+            if not holds(case):
+                return name
+        if not case.changed:
+            return None
+        if case.move.unchanged is not None:
+            return case.move.unchanged
+        if case.move.side != "client":
+            for name, holds in RUN_SIDE_FIRST:
+                if not holds(case):
+                    return name
+            before, after, step = case.before, case.after, case.step
+            for name, kept in AT_COMMIT:
+                if not kept(before, after, step):
+                    return name
+        for name, holds in CLIENT_SIDE if case.move.side == "client" else RUN_SIDE:
+            if not holds(case):
+                return name
     except Breach:
         raise
     except Exception:
-        return False
+        return name
+    return None
 
 
 # -- the properties ---------------------------------------------------------------------------------------------------

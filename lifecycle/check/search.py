@@ -6,40 +6,88 @@ this file: the first violation found of a rule is told with the fewest faults, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-import attrs
-
+from lifecycle.check.found import Explored, Violation, note, note_edges
+from lifecycle.check.search_numpy import Arrays, TooWide, numpy
 from lifecycle.check.slices import Slices
 
 
-@attrs.frozen
-class Violation:
-    """A rule broken: in ``state``, by ``move`` (-1: by the state itself), after so many faults and moves."""
+class Plain:
+    """The search in pure Python, a state at a time."""
 
-    rule: str
-    state: int
-    move: int
-    faults: int
-    depth: int
+    def __init__(self, slices: Slices, seen: set[int], later: dict[int, int]) -> None:
+        self.slices, self.seen, self.later = slices, seen, later
+
+    @staticmethod
+    def listed(frontier: list[int]) -> list[int]:
+        """Return the states of a frontier."""
+        return frontier
+
+    def frontier(self, following: list[int] | None, seeds: Iterable[int]) -> list[int]:
+        """Return the next frontier: what follows the last, and those of the seeds that were not seen."""
+        frontier = [] if following is None else following
+        for state in seeds:
+            if state not in self.seen:
+                self.seen.add(state)
+                frontier.append(state)
+        return frontier
+
+    def seeds(self) -> dict[int, list[int]]:
+        """Return what faults have led to and nothing else has, by depth, and begin anew."""
+        found: dict[int, list[int]] = {}
+        for state, at in self.later.items():
+            if state not in self.seen:
+                found.setdefault(at, []).append(state)
+        self.later = {}
+        return found
+
+    def expand(self, frontier: list[int], may_fail: bool, found: Explored, at: tuple[int, int]) -> list[int]:
+        """Return the unseen successors of a frontier; keep what a fault leads to; note what is wrong."""
+        following: list[int] = []
+        slices, seen, later = self.slices, self.seen, self.later
+        run_rows, clients_at = slices.run_rows, slices.clients
+        run_shift, work_shift, low_shift = slices.layout.process, slices.layout.work, slices.layout.attachments
+        face_of, face_shift, low = slices.face_of_work, slices.face_shift, (1 << slices.face_shift) - 1
+        transitions = 0
+        for state in frontier:
+            key = face_of[state >> work_shift] << face_shift | state >> low_shift & low
+            clients = clients_at.get(key) or slices.clients_at(key)
+            if clients.wrong is not None:
+                note(found, Violation(clients.wrong, state, -1, *at))
+                continue
+            key = state >> run_shift
+            row = run_rows.get(key) or slices.run_row(key)
+            for keep, bits in row.plain:
+                after = state & keep | bits
+                if after not in seen:
+                    seen.add(after)
+                    following.append(after)
+            transitions += len(row.plain)
+            for place, rows in clients.own:
+                plain = rows[state >> place & 3].plain
+                for keep, bits in plain:
+                    after = state & keep | bits
+                    if after not in seen:
+                        seen.add(after)
+                        following.append(after)
+                transitions += len(plain)
+            if may_fail and row.faulty:
+                transitions += len(row.faulty)
+                for keep, bits in row.faulty:
+                    after = state & keep | bits
+                    if after not in seen and after not in later:
+                        later[after] = at[1] + 1
+            if row.violations or clients.broken:
+                note_edges(slices, found, state, at, may_fail)
+        found.states += len(frontier)
+        found.transitions += transitions
+        return following
 
 
-@attrs.define
-class Explored:
-    """What a search has found: how many states and transitions, the states by layer, the first violation of each rule.
-
-    ``levels[faults][depth]`` lists the states first reached there; ``complete`` false: a limit or a stop came first.
-    """
-
-    states: int = 0
-    transitions: int = 0
-    levels: list[dict[int, list[int]]] = attrs.field(factory=list)
-    violations: dict[str, Violation] = attrs.field(factory=dict)
-    complete: bool = True
-
-    def every_state(self) -> list[int]:
-        """Return every state reached."""
-        return [state for layer in self.levels for level in layer.values() for state in level]
+WORTH = 1_000
+"""How many states a frontier must have for arrays to be worth it."""
 
 
 def explore(
@@ -48,42 +96,46 @@ def explore(
     limit: int | None = None,
     until_violated: bool = False,
     progress: Callable[[Explored], bool] | None = None,
+    arrays: bool | None = None,
 ) -> Explored:
     """Search all states; stop at ``limit`` states, or at the first violation if asked to.
 
-    ``progress`` is called after each level and may return true to stop.
+    ``progress`` is called after each level and may return true to stop. ``arrays``: with numpy, or not; none: with it if
+    it is installed, from the first frontier on that is worth it.
     """
     found = Explored()
-    seen: set[int] = set()
-    seeds: dict[int, dict[int, None]] = {0: {slices.initial: None}}
+    way: Plain | Arrays = Plain(slices, set(), {})
+    worth = 0 if arrays else WORTH
+    np = None if arrays is False else numpy()
+    seeds = {0: [slices.initial]}
     budget = slices.world.config.faults
     faults = 0
     while seeds:
         layer: dict[int, list[int]] = {}
         found.levels.append(layer)
-        later: dict[int, int] = {}
-        frontier: list[int] = []
-        depth = min(seeds)
-        while frontier or seeds:
-            if not frontier:
+        depth, following = min(seeds), None
+        while following is not None or seeds:
+            if following is None:
                 depth = min(seeds)
-            for state in seeds.pop(depth, ()):
-                if state not in seen:
-                    seen.add(state)
-                    frontier.append(state)
-            if frontier:
-                layer[depth] = frontier
-                following: list[int] = []
+            frontier: Any = way.frontier(following, seeds.pop(depth, ()))
+            following = None
+            if len(frontier):
+                layer[depth] = way.listed(frontier)
+                if np is not None and len(frontier) >= worth and isinstance(way, Plain):
+                    way = Arrays(np, slices, way.seen, way.later)
+                    frontier = way.sorted(frontier)
                 may_fail = budget is None or faults < budget
-                expand(slices, frontier, seen, following, later if may_fail else None, found, (faults, depth))
-                frontier = following
+                try:
+                    following = way.expand(frontier, may_fail, found, (faults, depth))
+                except TooWide:
+                    way, np = Plain(slices, way.seen, way.later), None
+                    following = way.expand(layer[depth], may_fail, found, (faults, depth))
                 if is_over(found, limit, until_violated, faults) or (progress is not None and progress(found)):
                     found.complete = False
                     return found
+                following = following if len(following) else None
             depth += 1
-        for state, at in later.items():
-            if state not in seen:
-                seeds.setdefault(at, {})[state] = None
+        seeds = way.seeds()
         if until_violated and found.violations:
             found.complete = False
             return found
@@ -96,67 +148,3 @@ def is_over(found: Explored, limit: int | None, until_violated: bool, faults: in
     if limit is not None and found.states >= limit:
         return True
     return until_violated and any(one.faults <= faults for one in found.violations.values())
-
-
-def expand(
-    slices: Slices,
-    frontier: list[int],
-    seen: set[int],
-    following: list[int],
-    later: dict[int, int] | None,
-    found: Explored,
-    at: tuple[int, int],
-) -> None:
-    """Add the successors of a level: those without a fault to ``following``, those of a fault to ``later``."""
-    run_rows, clients_at = slices.run_rows, slices.clients
-    run_shift, work_shift, low_shift = slices.layout.process, slices.layout.work, slices.layout.attachments
-    face_of, face_shift, low = slices.face_of_work, slices.face_shift, (1 << slices.face_shift) - 1
-    transitions = 0
-    for state in frontier:
-        key = face_of[state >> work_shift] << face_shift | state >> low_shift & low
-        clients = clients_at.get(key) or slices.clients_at(key)
-        if clients.wrong is not None:
-            note(found, Violation(clients.wrong, state, -1, *at))
-            continue
-        key = state >> run_shift
-        row = run_rows.get(key) or slices.run_row(key)
-        for keep, bits in row.plain:
-            after = state & keep | bits
-            if after not in seen:
-                seen.add(after)
-                following.append(after)
-        transitions += len(row.plain)
-        for place, rows in clients.own:
-            plain = rows[state >> place & 3].plain
-            for keep, bits in plain:
-                after = state & keep | bits
-                if after not in seen:
-                    seen.add(after)
-                    following.append(after)
-            transitions += len(plain)
-        if later is not None and row.faulty:
-            transitions += len(row.faulty)
-            for keep, bits in row.faulty:
-                after = state & keep | bits
-                if after not in seen and after not in later:
-                    later[after] = at[1] + 1
-        if row.violations or clients.broken:
-            note_edges(slices, found, state, at, later is not None)
-    found.states += len(frontier)
-    found.transitions += transitions
-
-
-def note_edges(slices: Slices, found: Explored, state: int, at: tuple[int, int], may_fail: bool) -> None:
-    """Note the rules that are broken by what may happen next in a state."""
-    for row in slices.rows(state):
-        for edge in row.violations:
-            if may_fail or not edge.fault:
-                assert edge.broken is not None
-                note(found, Violation(edge.broken, state, edge.move, at[0] + edge.fault, at[1] + 1))
-
-
-def note(found: Explored, violation: Violation) -> None:
-    """Keep the cheapest violation of each rule."""
-    old = found.violations.get(violation.rule)
-    if old is None or (violation.faults, violation.depth) < (old.faults, old.depth):
-        found.violations[violation.rule] = violation

@@ -6,7 +6,7 @@ file: a search keeps no parents; a trace is one level's work for each of its ste
 
 from __future__ import annotations
 
-from lifecycle.check.search import Explored, Violation
+from lifecycle.check.found import Explored, Violation
 from lifecycle.check.slices import Slices
 
 

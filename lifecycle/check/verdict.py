@@ -13,12 +13,13 @@ import attrs
 
 from lifecycle.check.configuration import SMALL, Configuration
 from lifecycle.check.coverage import everything, met_by
+from lifecycle.check.found import Explored
 from lifecycle.check.graph import Arc, Lasso, broken_promise
 from lifecycle.check.mutants import Mutant
 from lifecycle.check.packed import PackedGraph
 from lifecycle.check.promises import Promise, Seen, is_of, promises_of
 from lifecycle.check.rules import SAFETY, Case, Property, witnesses
-from lifecycle.check.search import Explored, explore
+from lifecycle.check.search import explore
 from lifecycle.check.slices import Slices
 from lifecycle.check.traces import trace_of, trace_to
 from lifecycle.check.world import Stepper, World

@@ -16,6 +16,7 @@ from lifecycle.check.configuration import Configuration
 from lifecycle.check.moves import ENDED, LIVE, Memory, Move, Remembered, client_id, moves_of, place_of, run_id
 from lifecycle.check.parts import (
     ATTACHMENTS,
+    BREACHES,
     PRESENT_TOKEN,
     QUEUE,
     Breach,
@@ -109,11 +110,28 @@ class World:
         self.memory: Memory = (Remembered(),) * len(config.runs)
         self.machines = machines_of(kernel)
         self.watch: Callable[[Case], None] | None = None
+        self.calls = 0
 
     def run_move(self, move: Move, work: Session | None, orphan: Timer | None, memory: Memory) -> Outcome | None:
         """Apply a move of the run side; none if it cannot happen now. ``orphan`` may be poison: then it is not to be read."""
         known = POISONED_MEMORY if move.memory is None else memory[move.memory]
-        before = None if work is None else joined(work, orphan, ATTACHMENTS)
+        return self.outcome(move, work, None if work is None else joined(work, orphan, ATTACHMENTS), orphan, known)
+
+    def is_nothing(self, move: Move, view: Session, known: Remembered) -> bool:
+        """Say whether a view of the session is enough to know that a move of the run side is none, or changes nothing."""
+        try:
+            given = move.make(view, known)
+            if given is None:
+                return True
+            step, broken = self._stepped(move, view, given)
+        except Breach:
+            return False
+        return step.session is view and broken is None
+
+    def outcome(
+        self, move: Move, work: Session | None, before: Session | None, orphan: Timer | None, known: Remembered
+    ) -> Outcome | None:
+        """Apply a move of the run side to the session ``before``, whose parts are ``work`` and ``orphan``."""
         given = move.make(before, known)
         if given is None:
             return None
@@ -134,17 +152,23 @@ class World:
         return Outcome(step, True, next_work, then, releases, remembering, broken)
 
     def _stepped(self, move: Move, before: Session | None, given: Input) -> tuple[Step, str | None]:
-        """Step, and judge it; whatever the kernel raises breaks the rule that it is total."""
+        """Step, and judge it; whatever the kernel raises breaks the rule that it is total, but for a breach."""
+        self.calls += 1
+        BREACHES.clear()
+        broken: str | None = "total"
         try:
             step = self.kernel.step(before, given, move.time())
         except Breach:
             raise
         except Exception as error:
-            return unchanged(before, malformed(error), "total"), "total"
-        case = Case(move, before, given, step, self.machines)
-        broken = first_broken(case)
-        if self.watch is not None and broken is None:
-            self.watch(case)
+            step = unchanged(before, malformed(error), "total")
+        else:
+            case = Case(move, before, given, step, self.machines)
+            broken = first_broken(case)
+            if self.watch is not None and broken is None:
+                self.watch(case)
+        if BREACHES:
+            raise BREACHES.pop()
         return step, broken
 
     def client_move(

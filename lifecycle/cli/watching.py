@@ -15,7 +15,7 @@ from types import FrameType
 from rich.console import Console
 from rich.status import Status
 
-from lifecycle.check.search import Explored
+from lifecycle.check.found import Explored
 from lifecycle.cli.stopping import LEFT_AT_ONCE
 from lifecycle.cli.writing import Output, has_colours, on_one_line
 

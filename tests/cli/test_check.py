@@ -159,7 +159,7 @@ def test_mutants_are_listed_with_what_found_them_out(check: Command) -> None:
     assert (0, "2 of 2 mutants: 1 found out, 1 equivalent, 0 survived\n") == (ran.code, ran.err)
     head, killed, left = ran.out.splitlines()[:3]
     assert ["mutant", "found", "out", "by", "moves", "faults", "seconds"] == head.split()
-    assert [NAMED[0], "session-wears-head", "2", "0"] == killed.split()[:4]
+    assert [NAMED[0], "ended-is-not-advertised", "2", "0"] == killed.split()[:4]
     assert "equivalent" in left
     assert ran.out.endswith(f"\nequivalent: {NAMED[1]}: {EQUIVALENT[NAMED[1]]}\n")
     assert [True, False] == [one["counterexample"] is not None for one in check("--mutants", "--json").records]

@@ -1,0 +1,257 @@
+"""The search, held against one that knows no tricks: the same states, the same transitions, the same broken rules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import attrs
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from lifecycle.check import BY_HAND, CONFIGURATIONS, SEEDS, SMALL, AskPlan, Configuration, Mutant, RunPlan
+from lifecycle.check.configuration import FAMILIES
+from lifecycle.check.found import Explored
+from lifecycle.check.parts import USES, Breach, Glimpse, Poison
+from lifecycle.check.search import explore
+from lifecycle.check.slices import LESS, VIEWS, Slices
+from lifecycle.check.world import Stepper, World
+from lifecycle.kernel import KERNEL, Step
+from lifecycle.kernel.inputs import AbortRun, Attach, Decide, Input
+from lifecycle.kernel.values import Session
+
+from . import naive
+
+pytestmark = pytest.mark.usefixtures("untraced")
+
+SIZES = {
+    "conversation": (80, 1073),
+    "questions": (575, 5108),
+    "expiry": (50, 230),
+    "queue": (162, 1248),
+    "crashes": (657, 1947),
+    "clients": (1699, 6571),
+}
+"""States and transitions of each small configuration. Whoever changes what can happen says here what became of it."""
+
+
+def searched(config: Configuration, kernel: Stepper = KERNEL) -> tuple[Slices, Explored]:
+    """Search a configuration."""
+    slices = Slices(World(config, kernel))
+    return slices, explore(slices)
+
+
+def by_faults(config: Configuration, kernel: Stepper = KERNEL) -> dict[naive.State, tuple[int, int]]:
+    """Return every state that the search finds, with its faults and depth."""
+    slices, found = searched(config, kernel)
+    return {
+        naive.State(*slices.unpack(state)): (faults, depth)
+        for faults, layer in enumerate(found.levels)
+        for depth, level in layer.items()
+        for state in level
+    }
+
+
+def costs(found: Explored) -> dict[str, tuple[int, int]]:
+    """Return after how many faults and moves each rule is broken."""
+    return {rule: (one.faults, one.depth) for rule, one in found.violations.items()}
+
+
+# -- the same as the naive search -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", SMALL, ids=lambda config: config.name)
+def test_search_finds_what_the_naive_search_finds(config: Configuration) -> None:
+    """Given a configuration, when it is searched by slices and by whole sessions, then both find the same, as pinned."""
+    whole = naive.search(config)
+    _, found = searched(config)
+    assert SIZES[config.name] == (found.states, found.transitions)
+    assert (found.states, found.transitions) == (len(whole.states), whole.transitions)
+    assert whole.states == by_faults(config)
+    assert {} == whole.broken == found.violations
+
+
+def test_every_small_configuration_is_pinned() -> None:
+    """Given the small configurations, then the size of each is written down."""
+    assert {config.name for config in SMALL} == set(SIZES)
+
+
+asks = st.builds(
+    AskPlan,
+    id=st.just("q"),
+    on_expiry=st.sampled_from(["deny_and_continue", "stop", "keep"]),
+    expires=st.booleans(),
+)
+runs = st.builds(
+    RunPlan,
+    when_busy=st.sampled_from([("enqueue",), ("interrupt",), ("reject",), ("enqueue", "interrupt")]),
+    owner=st.sampled_from(["ada", "bob"]),
+    deadline=st.booleans(),
+    queue_deadline=st.booleans(),
+    on_crash=st.sampled_from(["interrupt", "error", "rerun"]),
+    asks=st.lists(asks, max_size=1).map(tuple),
+    ways=st.sampled_from([("in_place",), ("parked",), ("in_place", "parked")]),
+    deciders=st.sampled_from([(), ("carol",)]),
+)
+
+
+def numbered(plans: list[RunPlan]) -> tuple[RunPlan, ...]:
+    """Give each question a name of its own."""
+    named = [[attrs.evolve(ask, id=f"q{place}") for ask in plan.asks] for place, plan in enumerate(plans)]
+    return tuple(attrs.evolve(plan, asks=tuple(own)) for plan, own in zip(plans, named, strict=True))
+
+
+configurations = st.builds(
+    Configuration,
+    name=st.just("random"),
+    sentence=st.just("a random one"),
+    runs=st.lists(runs, min_size=1, max_size=2).map(numbered),
+    clients=st.integers(0, 2),
+    decisions=st.sampled_from([("approve",), ("reject",), ("approve", "reject_and_continue"), ("answer",)]),
+    families=st.frozensets(st.sampled_from(FAMILIES)),
+    faults=st.sampled_from([None, None, 0, 1, 2]),
+)
+
+ENOUGH = 600
+"""States that the naive search is asked to visit; larger configurations are passed over."""
+
+
+@settings(max_examples=15)
+@given(configurations)
+def test_random_configuration_is_searched_alike(config: Configuration) -> None:
+    """Given any small configuration, then searching it by slices and by whole sessions comes to the same."""
+    slices = Slices(World(config))
+    found = explore(slices, limit=ENOUGH)
+    assume(found.complete)
+    whole = naive.search(config)
+    assert whole.states == by_faults(config)
+    assert (len(whole.states), whole.transitions) == (found.states, found.transitions)
+    assert whole.broken == costs(found)
+
+
+BROKEN = [one for one in (*SEEDS, *BY_HAND) if one.name]
+
+
+@pytest.mark.parametrize("mutant", BROKEN, ids=lambda mutant: mutant.name)
+def test_broken_kernel_is_found_out_alike(mutant: Mutant) -> None:
+    """Given a kernel without one of its rules, then both searches find the same rules broken, after as many moves."""
+    config = attrs.evolve(CONFIGURATIONS["clients"], clients=1, faults=1)
+    assert naive.search(config, mutant.make()).broken == costs(searched(config, mutant.make())[1])
+
+
+# -- footprints -------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Curious:
+    """A kernel that looks at more than it says, on inputs of one kind."""
+
+    kind: type[Input]
+    look: Callable[[Session], object]
+
+    def step(self, session: Session | None, given: Input, now: int) -> Step:
+        """Look, and step."""
+        if session is not None and isinstance(given, self.kind):
+            self.look(session)
+        return KERNEL.step(session, given, now)
+
+
+def discreetly(session: Session) -> None:
+    """Look at who is attached, and hide whatever comes of it."""
+    try:
+        list(session.attachments)
+    except Exception:
+        return
+
+
+@pytest.mark.parametrize(
+    ("kind", "look", "part"),
+    [
+        (Decide, lambda session: len(session.attachments), "attachments"),
+        (Decide, lambda session: "c1" in session.attachments, "attachments"),
+        (AbortRun, lambda session: session.attachments == ("c1",), "attachments"),
+        (Decide, lambda session: str(session.attachments), "attachments"),
+        (Decide, discreetly, "attachments"),
+        (Attach, lambda session: session.head and session.head.state, "head"),
+        (Attach, lambda session: session.execution is not None and session.execution.token, "execution"),
+        (Attach, lambda session: list(session.queue), "queue"),
+    ],
+)  # fmt: skip
+def test_breach_of_a_footprint_is_an_error(kind: type[Input], look: Callable[[Session], object], part: str) -> None:
+    """Given a kernel that reads a part its move does not declare, openly or not, then there is an error, no verdict."""
+    with pytest.raises(Breach, match=rf"^part {part}: ") as caught:
+        searched(CONFIGURATIONS["clients"], Curious(kind, look))
+    assert part == caught.value.fields["part"]
+
+
+def test_footprint_of_what_is_declared_may_be_read() -> None:
+    """Given a kernel that reads all that a run's move declares, every time, then it is searched, with the same result."""
+
+    def everything(session: Session) -> object:
+        return session.head, list(session.queue), session.execution, session.orphan and session.orphan.due
+
+    config = CONFIGURATIONS["queue"]
+    kernel = Curious(Decide | AbortRun, everything)  # type: ignore[arg-type]
+    assert SIZES["queue"] == (searched(config, kernel)[1].states, searched(config, kernel)[1].transitions)
+
+
+USED: list[Callable[[object], object]] = [
+    bool, len, list, str, repr, hash, int, float, abs, next, reversed,
+    lambda part: part == part, lambda part: part < 1, lambda part: part + 1, lambda part: 1 + part,  # type: ignore
+    lambda part: 1 in part, lambda part: part[0], lambda part: part(), lambda part: part.state,  # type: ignore
+    lambda part: f"{part}", lambda part: isinstance(part, Session), lambda part: setattr(part, "x", 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("use", USED)
+def test_poison_refuses_every_use(use: Callable[[object], object]) -> None:
+    """Given a part that must not be read, when it is used in any way, then that is a breach that names it."""
+    with pytest.raises(Breach, match=r"^part queue: "):
+        use(Poison("queue"))
+
+
+def test_glimpse_shows_what_it_shows() -> None:
+    """Given a glimpse of a part, then what is shown can be read, and nothing else, not even whether it is none."""
+    glimpse = Glimpse("head", spec=1)
+    assert 1 == glimpse.spec  # type: ignore[attr-defined]
+    for use in (lambda: glimpse.deadline is None, lambda: glimpse == glimpse, lambda: setattr(glimpse, "spec", 2)):
+        with pytest.raises(Breach, match=r"^part head: "):
+            use()
+
+
+def test_poison_and_glimpse_refuse_by_the_same_list() -> None:
+    """Given all uses of a value, then each is refused by both kinds of part that must not be read."""
+    for name in (f"__{name}__" for names in USES.values() for name in names):
+        assert name in vars(Poison) and name in vars(Glimpse)
+
+
+def test_view_that_is_asked_before_shows_less() -> None:
+    """Given the views of a work, then one that is asked before another shows nothing that the other does not."""
+    for view, less in enumerate(LESS):
+        assert less is None or set(VIEWS[less]) < set(VIEWS[view])
+
+
+# -- the same every time ----------------------------------------------------------------------------------------------
+
+TOLD = """
+from lifecycle.check import CONFIGURATIONS
+from lifecycle.check.search import explore
+from lifecycle.check.slices import Slices
+from lifecycle.check.world import World
+for name in ("crashes", "clients"):
+    slices = Slices(World(CONFIGURATIONS[name]))
+    found = explore(slices)
+    print(found.states, found.transitions, slices.kernel_calls, hash(tuple(found.every_state())))
+"""
+
+
+def test_search_does_not_depend_on_the_hash_seed() -> None:
+    """Given two processes with other hash seeds, then they find the same states under the same numbers, in one order."""
+    told = [
+        subprocess.run([sys.executable, "-c", TOLD], check=True, capture_output=True, text=True, env=environment)
+        for environment in ({**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2"))
+    ]
+    assert told[0].stdout == told[1].stdout != ""
