@@ -18,7 +18,7 @@ from lifecycle.testing import Actor, Disk, Raised, Returned, Told, turns
 
 T = TypeVar("T")
 
-HANG_SECONDS = 20.0
+HANG_SECONDS = 120.0
 """After this long on the clock of the wall a story is taken to hang; none comes near it."""
 
 NO_GRACE = Policy(orphan_grace_seconds=None)

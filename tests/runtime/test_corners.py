@@ -252,7 +252,7 @@ async def test_sessions_leave_memory_later_when_the_store_fails(memory_stage: St
         await runtime.close_session(handle.session)
     assert 300 == len(runtime._lines)
     memory_stage.store.inner = inner
-    for number in range(300, 900):
+    for number in range(300, 570):
         handle = await memory_stage.admit(actor, session=f"s-{number:03}")
         await runtime.close_session(handle.session)
     assert len(runtime._lines) < 300
