@@ -6,8 +6,11 @@ subject. The law of this file: a check that was left out is told loudly, with th
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 
+import coverage
 import pytest
 
 from .profiles import register
@@ -16,6 +19,9 @@ register()
 
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 """What makes the coverage of child processes measured, where it is measured at all."""
+
+SEARCHING = ("tests/check/", "tests/testing/", "tests/cli/test_check")
+"""Tests that search: they call the kernel a million times, and traced they would take ten times as long."""
 
 NOT_CHECKED = pytest.StashKey[dict[str, int]]()
 
@@ -36,6 +42,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(
             f"NOT CHECKED: {tests} test(s) need {program}; install the system package that has it", red=True, bold=True
         )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Trace no search, neither here nor in a child process; what is searched has tests of its own that are."""
+    running = coverage.Coverage.current()
+    if running is None or not item.nodeid.startswith(SEARCHING):
+        return (yield)
+    measured = os.environ.pop(MEASURED, None)
+    running.stop()
+    try:
+        return (yield)
+    finally:
+        running.start()
+        if measured is not None:
+            os.environ[MEASURED] = measured
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,6 @@ from lifecycle.kernel import KERNEL
 
 from . import naive
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 BOUNDED = attrs.evolve(CONFIGURATIONS["clients"], name="bounded", faults=1)
 
 

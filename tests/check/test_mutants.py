@@ -10,8 +10,6 @@ from lifecycle.errors import Invalid
 from lifecycle.machines import MACHINES
 from tests.docs.test_generated import loaded
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 STORIES = {
     "ended-run-stays-active": ("ended-is-not-advertised", ("ada starts r1", "the head is reported complete")),
     "run-without-controller": ("registered-before-ack", ("ada starts r1",)),
@@ -51,7 +49,7 @@ def test_story_of_a_seed_bug_is_real(seed: Mutant) -> None:
 
 
 @pytest.fixture(scope="module")
-def killed(untraced_module: None) -> list[Killed]:
+def killed() -> list[Killed]:
     """Hunt every mutant once."""
     return [kill(one) for one in every_mutant()]
 

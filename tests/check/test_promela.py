@@ -18,8 +18,6 @@ from lifecycle.errors import Invalid
 
 from .test_search import SIZES
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 
 def searched(name: str) -> Slices:
     """Return the tables of a configuration whose every state was searched."""

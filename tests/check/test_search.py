@@ -25,8 +25,6 @@ from lifecycle.kernel.values import Session
 
 from . import naive
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 SIZES = {
     "conversation": (80, 1073),
     "questions": (575, 5108),
