@@ -33,7 +33,7 @@ import os
 import pytest
 
 from lifecycle.check import KERNEL, Counterexample, Stepper, configuration, faults_along, mutant
-from lifecycle.runtime.rehearsal import rehearsed
+from lifecycle.testing.rehearsal import rehearsed
 
 COUNTEREXAMPLES = (
 {examples}

@@ -304,12 +304,17 @@ class Player:
         self.stage.observed.clear()
 
     def _session(self) -> Session | None:
-        line = self.tracker._lines.get(SESSION_ID)
-        return None if line is None else line.session
+        return session_of(self.tracker)
 
     def _same(self, what: str, kernel: object, tracker: object) -> None:
         if kernel != tracker:
             raise Differs(self.played, what, kernel, tracker)
+
+
+def session_of(tracker: Tracker) -> Session | None:
+    """Return the session as a tracker has it in memory; none if it was never asked for."""
+    line = tracker._lines.get(SESSION_ID)
+    return None if line is None else line.session
 
 
 def due_times(session: Session | None) -> dict[tuple[str, str, tuple[int, int]], int]:

@@ -8,7 +8,7 @@ import pytest
 
 from lifecycle.check import BY_HAND, SEEDS, SMALL, Configuration, Life, Mutant, configuration
 from lifecycle.check.moves import STRANGER
-from lifecycle.runtime.rehearsal import Rehearsal, rehearsed
+from lifecycle.testing.rehearsal import Rehearsal, rehearsed
 
 from ..check.stories import example_of
 

@@ -13,8 +13,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, cast
 
-import attrs
-
 from lifecycle.check.configuration import Configuration
 from lifecycle.check.moves import CHECKPOINT, RESTART, RESULT, Remembered
 from lifecycle.check.parts import SESSION_ID
@@ -33,29 +31,26 @@ from lifecycle.kernel.inputs import (
     Begin,
     Checkpointed,
     CloseSession,
-    Decide,
     Detached,
     ExecutionSettled,
     Failure,
     Input,
     Lost,
     ProviderReported,
-    RunAsked,
     RunCompleted,
     RunFailed,
-    StartRun,
     TimerFired,
     Value,
 )
-from lifecycle.kernel.values import Found, Session
-from lifecycle.runtime.clock import VirtualClock
+from lifecycle.kernel.values import Session
 from lifecycle.runtime.controllers import RunAborted
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import Attachment, RunHandle
 from lifecycle.runtime.line import Item
 from lifecycle.runtime.payload import value_of
 from lifecycle.runtime.tracker import Tracker
-from lifecycle.store.memory import MemoryStore
+from lifecycle.testing.playing import as_sent, session_of
+from lifecycle.testing.stage import Stage
 
 
 class Recording:
@@ -72,33 +67,26 @@ class Recording:
         return step
 
 
-class Outliving(MemoryStore):
-    """A store in memory that outlives its process, as a file does."""
-
-    def let_go(self) -> None:
-        """Be nobody's: whoever claimed it is dead."""
-        self._claimed = False
-
-
 class Rehearsal:
     """A configuration on a tracker, beside the same life on the kernel alone."""
 
     def __init__(self, config: Configuration, kernel: Stepper = KERNEL) -> None:
         self.life = Life(config, kernel)
-        self.store = Outliving()
+        self.stage = Stage(in_place=True)
         self.recording = Recording(kernel)
         self.machines = machines_of(kernel)
         self.attached: dict[str, Attachment] = {}
         self.faults: list[str] = []
-        self.tracker = self._made()
+        self.tracker: Tracker
 
-    def _made(self) -> Tracker:
+    async def _open(self) -> None:
+        """Start a process."""
         kernel = cast("Kernel", self.recording)
-        return Tracker(self.store, self.life.config.policy, clock=VirtualClock(0), kernel=kernel)
+        self.tracker = await self.stage.open(kernel, Tracker, policy=self.life.config.policy)
 
     async def play(self, names: Sequence[str]) -> tuple[str, ...]:
         """Play the moves on both; return what went wrong. A move that cannot happen is where the trace ends."""
-        await self.tracker.open()
+        await self._open()
         try:
             for at, name in enumerate(names):
                 if self.faults or not await self._move(name, *names[at + 1 : at + 2]):
@@ -125,8 +113,8 @@ class Rehearsal:
         yield from (f"the runtime breaks {rule}" for rule in dict.fromkeys(broken) if rule is not None)
         if self._refused() > refused:
             yield "the runtime refuses to commit it, or to perform its hooks"
-        elif not any(broken) and lived.name != CRASH and shape(self._session()) != shape(self.life.session):
-            yield f"the runtime is at “{described(self._session())}”, the kernel at “{described(self.life.session)}”"
+        elif not any(broken) and lived.name != CRASH and shape(self.session) != shape(self.life.session):
+            yield f"the runtime is at “{described(self.session)}”, the kernel at “{described(self.life.session)}”"
 
     def _refused(self) -> int:
         """Count what the runtime would not commit, or could not perform."""
@@ -137,9 +125,10 @@ class Rehearsal:
         move = self.life.moves.get(lived.name)
         return None if move is None else first_broken(Case(move, before, given, step, self.machines))
 
-    def _session(self) -> Session | None:
-        line = self.tracker._lines.get(SESSION_ID)
-        return None if line is None else line.session
+    @property
+    def session(self) -> Session | None:
+        """Return the session as the tracker has it."""
+        return session_of(self.tracker)
 
     def _input(self, name: str) -> Input | None:
         """Return the input that a move makes of the tracker's session; what the store knows, the tracker adds."""
@@ -147,34 +136,31 @@ class Rehearsal:
         if move is None:
             return None
         known = Remembered() if move.memory is None else self.life.memory[move.memory]
-        given = move.make(self._session(), known)
-        if isinstance(given, StartRun | Begin | AbortRun | Decide):
-            return cast("Input", attrs.evolve(cast("Any", given), found=Found()))
-        if isinstance(given, RunAsked | ExecutionSettled):
-            return cast("Input", attrs.evolve(cast("Any", given), known=()))
-        return self._renamed(given)
+        given = move.make(self.session, known)
+        return None if given is None else self._renamed(as_sent(given))
 
-    def _renamed(self, given: Input | None) -> Input | None:
+    def _renamed(self, given: Input) -> Input:
         """Give a client that is attached the name that the tracker gave it."""
-        known = isinstance(given, Detached) and given.attachment in self.attached
-        return Detached(self.attached[given.attachment].id) if known else given  # type: ignore[union-attr]
+        if isinstance(given, Detached) and given.attachment in self.attached:
+            return Detached(self.attached[given.attachment].id)
+        return given
 
     # -- how a move is made -------------------------------------------------------------------------------------------
 
     async def _act(self, name: str, given: Input | None, unperformed: bool) -> None:
         """Do what a move stands for; a death right after it comes before its hooks."""
         if name == RESTART:
-            self.tracker = self._made()
-            await self.tracker.open()
+            await self._open()
             self.tracker._advance(self.tracker._line(SESSION_ID))
         elif name == CRASH:
-            await self._die()
+            await self.stage.crash()
+            self.attached.clear()
         elif name != PERFORM and given is not None:
             if unperformed:
                 self.tracker._perform = lambda line, given, step: None  # type: ignore[method-assign]
             with contextlib.suppress(LifecycleError, RunAborted):  # whether a refusal was right, the comparison says
                 await self._call(given)
-        await self.tracker.clock.settle()  # type: ignore[attr-defined]
+        await self.stage.settle()
 
     async def _call(self, given: Input) -> None:
         """Make the call that stands for an input; post what nobody can call for."""
@@ -182,19 +168,10 @@ class Rehearsal:
         made = None if call is None else call(self, given)
         await (self.tracker.posted(SESSION_ID, given) if made is None else made)
 
-    async def _die(self) -> None:
-        """Let the process die: it performs nothing more, and the store stays."""
-        dead = self.tracker
-        dead._closed = True
-        dead.timers.stop()
-        self.store.let_go()
-        self.attached.clear()
-        if dead._writer is not None:
-            dead._writer.close()
-
     async def _release(self) -> None:
         """Let go of what is left, without a drain: whatever still waits is not what was asked about."""
-        await self._die()
+        if self.stage.runtime is not None:
+            await self.stage.crash()
         self.tracker.streams.end_all("shutdown")
 
 
@@ -286,7 +263,7 @@ def checkpoint(rehearsal: Rehearsal, given: Checkpointed) -> Made:
 async def fire(rehearsal: Rehearsal, given: TimerFired) -> None:
     """Let a firing arrive when it is due, whatever else is armed."""
     tracker = rehearsal.tracker
-    due = due_of(rehearsal._session(), given) or tracker.clock.now()
+    due = due_of(rehearsal.session, given) or tracker.clock.now()
     tracker._post(SESSION_ID, Item(given, max(due, tracker.clock.now())))
 
 
