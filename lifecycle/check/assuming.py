@@ -12,12 +12,10 @@ import attrs
 
 from lifecycle.check.configuration import SMALL, Configuration
 from lifecycle.check.found import Explored
-from lifecycle.check.graph import broken_promise
-from lifecycle.check.packed import PackedGraph
-from lifecycle.check.promises import Promise, Seen, promises_of
+from lifecycle.check.promises import Promise
 from lifecycle.check.search import explore
 from lifecycle.check.slices import Slices
-from lifecycle.check.verdict import Counterexample, Progress, bits, counterexample_of
+from lifecycle.check.verdict import Counterexample, Progress, bits, counterexample_of, promised_in
 from lifecycle.check.world import Stepper, World
 from lifecycle.kernel import KERNEL
 
@@ -64,24 +62,12 @@ def resting(
 
 def withdrawn(config: Configuration, slices: Slices, found: Explored) -> Iterator[Resting]:
     """Judge the promises of one configuration."""
-    seen = {state: Seen(*slices.unpack(state)) for state in found.every_state()}
-    graph = PackedGraph(slices, seen)
-    for promise in promises_of(config):
-        starts = [state for state, parts in seen.items() if promise.premise(parts)]
-        if not starts:
-            continue
-        for assumption in (None, *sorted(promise.fair)):
-            fair = frozenset(kind for kind in promise.fair if kind != assumption)
+    for one in promised_in(config, slices, found):
+        promise = one.promise
+        for assumption in (None, *sorted(promise.fair)) if one.starts else ():
             if assumption is not None and not bits(slices.kinds, frozenset({assumption})):
                 continue  # nothing of that kind happens here
-            lasso = broken_promise(
-                graph,
-                starts,
-                lambda state, promise=promise: promise.goal(seen[state]),  # type: ignore[misc]
-                bits(slices.kinds, fair),
-                bits(slices.kinds, promise.finitely),
-            )
-            example = None
+            lasso, example = one.broken(assumption), None
             if lasso is not None:
                 example = counterexample_of(promise, lasso, config, slices, found, assumption)
             yield told_of(promise, config, assumption, example)

@@ -25,8 +25,8 @@ def everything(machines: Mapping[str, Machine]) -> tuple[str, ...]:
     """List every row, hold and hook of the declared machines, by name."""
     found: dict[str, None] = {}
     for machine in machines.values():
-        for row in ([] if machine.birth is None else [machine.birth]) + list(machine.rows):
-            found[f"row {name_of(machine, row)}"] = None
+        for row in rows_of(machine):
+            found[f"row {name_of_row(machine, row)}"] = None
         for state in machine.states:
             for hold in state.holds:
                 found[f"hold {machine.name}.{state.name}.{hold.name}"] = None
@@ -34,8 +34,13 @@ def everything(machines: Mapping[str, Machine]) -> tuple[str, ...]:
     return tuple(name for name in found if name not in UNREACHABLE)
 
 
-def name_of(machine: Machine, row: Row) -> str:
-    """Name a row by machine, source and trigger, with its guard where several have the same."""
+def rows_of(machine: Machine) -> list[Row]:
+    """Return the rows of a machine, its birth first."""
+    return ([] if machine.birth is None else [machine.birth]) + list(machine.rows)
+
+
+def name_of_row(machine: Machine, row: Row) -> str:
+    """Name a row by machine, source and trigger, with its guards where several have the same."""
     source = row.source if isinstance(row.source, str) else "+".join(row.source) or "new"
     alike = [one for one in machine.rows if (one.source, one.trigger) == (row.source, row.trigger)]
     guards = [guard.name for guard in row.conditions] + [f"not {guard.name}" for guard in row.unless]
@@ -47,7 +52,7 @@ def met_by(case: Case) -> Iterator[str]:
     machines = case.machines
     for name, _, trigger, source, dest in case.step.moves:
         machine = machines[name]
-        yield f"row {name_of(machine, row_taken(machine, case, trigger, source))}"
+        yield f"row {name_of_row(machine, row_taken(machine, case, trigger, source))}"
         for hold in machine.state(dest).holds:
             yield f"hold {name}.{dest}.{hold.name}"
     hook: Any

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from lifecycle.check.systems import Situation
-from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
+from lifecycle.check.verdict import worst
 
 NONE = "(none)"
 
@@ -99,9 +99,8 @@ class MachineReport:
 
     @property
     def status(self) -> str:
-        """Return the verdict on everything: refuted if one is, else undetermined if one is."""
-        statuses = {verdict.status for verdict in self.verdicts}
-        return next((status for status in (REFUTED, UNDETERMINED) if status in statuses), PROVED)
+        """Return the verdict on everything."""
+        return worst([verdict.status for verdict in self.verdicts])
 
     def verdict(self, name: str) -> Found:
         """Return the verdict of that name."""

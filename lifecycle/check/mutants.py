@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from lifecycle import hooks
+from lifecycle.check.coverage import name_of_row, rows_of
 from lifecycle.check.world import Stepper
 from lifecycle.declaration import Guard, Hold, Machine, Row, Send, State
 from lifecycle.errors import Invalid
@@ -78,24 +79,6 @@ def table_mutants(machines: Iterable[Machine] = MACHINES) -> Iterator[Mutant]:
 
 
 Variants = Iterator[tuple[str, Machine]]
-
-
-def rows_of(machine: Machine) -> list[Row]:
-    """Return the rows of a machine, its birth first."""
-    return ([] if machine.birth is None else [machine.birth]) + list(machine.rows)
-
-
-def name_of_row(machine: Machine, row: Row) -> str:
-    """Name a row: machine, source, trigger, and its target or guard where that is needed to tell it from another."""
-    source = row.source if isinstance(row.source, str) else "+".join(row.source) or "new"
-    alike = [one for one in machine.rows if (one.source, one.trigger) == (row.source, row.trigger)]
-    guard = "" if len(alike) < 2 else f"[{guards_of(row)}]"
-    return f"{machine.name}.{source}.{row.trigger}{guard}"
-
-
-def guards_of(row: Row) -> str:
-    """Name the guards of a row."""
-    return ",".join([guard.name for guard in row.conditions] + [f"not {guard.name}" for guard in row.unless])
 
 
 def replaced(machine: Machine, old: Row, new: Row | None) -> Machine:

@@ -10,6 +10,7 @@ Faults (crashes, losses) may come at any time, but not for ever; nor may what a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import attrs
 
@@ -35,7 +36,6 @@ class Seen:
 When = Callable[[Seen], bool]
 
 SCHEDULER = frozenset({"begin", "perform", "restart"})
-CLOCK = ("timer closing", "timer deadline", "timer expiry", "timer orphan", "timer queue_deadline")
 
 
 @attrs.frozen(eq=False)
@@ -119,6 +119,11 @@ def is_deserted(seen: Seen) -> bool:
     return work.head is None and not work.queue and work.execution is None
 
 
+def no_longer(when: When) -> When:
+    """Return when that is over."""
+    return lambda seen: not when(seen)
+
+
 def promises_of(config: Configuration) -> Iterator[Promise]:
     """List the promises of a configuration, one for each run or question that they are about."""
     ends = SCHEDULER | {"settle", "decide", "timer closing"}
@@ -128,8 +133,8 @@ def promises_of(config: Configuration) -> Iterator[Promise]:
             "ends",
             "a head ends, if its code returns and its questions are answered",
             run,
-            lambda seen, place=place: is_head(place, seen),  # type: ignore[misc]
-            lambda seen, place=place: has_ended(place, seen),  # type: ignore[misc]
+            partial(is_head, place),
+            partial(has_ended, place),
             ends,
             frozenset({"ask"}),
         )
@@ -138,8 +143,8 @@ def promises_of(config: Configuration) -> Iterator[Promise]:
                 "ends",
                 "a head with a deadline ends, whatever its code does, if its questions are answered",
                 f"{run}, by its deadline",
-                lambda seen, place=place: is_head(place, seen),  # type: ignore[misc]
-                lambda seen, place=place: has_ended(place, seen),  # type: ignore[misc]
+                partial(is_head, place),
+                partial(has_ended, place),
                 SCHEDULER | {"decide", "timer deadline", "timer closing"},
                 frozenset({"ask"}),
             )
@@ -148,8 +153,8 @@ def promises_of(config: Configuration) -> Iterator[Promise]:
                 "queue-drains",
                 "a queued run gets its turn or ends, if every head ends",
                 run,
-                lambda seen, place=place: is_queued(place, seen),  # type: ignore[misc]
-                lambda seen, place=place: not is_queued(place, seen),  # type: ignore[misc]
+                partial(is_queued, place),
+                no_longer(partial(is_queued, place)),
                 ends,
                 frozenset({"ask"}),
             )
@@ -157,8 +162,8 @@ def promises_of(config: Configuration) -> Iterator[Promise]:
             "executions-are-released",
             "code that outlives its run is settled or abandoned, whatever it does",
             run,
-            lambda seen, place=place: outlives(place, seen),  # type: ignore[misc]
-            lambda seen, place=place: not outlives(place, seen),  # type: ignore[misc]
+            partial(outlives, place),
+            no_longer(partial(outlives, place)),
             frozenset({"perform", "restart", "timer closing"}),
         )
         for ask in plan.asks:
@@ -167,8 +172,8 @@ def promises_of(config: Configuration) -> Iterator[Promise]:
                     "requests-settle",
                     "a question with an expiry is answered, expired or withdrawn, whatever people do",
                     ask.id,
-                    lambda seen, place=place, ask=ask: asks_with_expiry(place, ask.id, seen),  # type: ignore[misc]
-                    lambda seen, place=place, ask=ask: not asks_with_expiry(place, ask.id, seen),  # type: ignore[misc]
+                    partial(asks_with_expiry, place, ask.id),
+                    no_longer(partial(asks_with_expiry, place, ask.id)),
                     frozenset({"perform", "restart", "timer expiry"}),
                 )
     yield Promise(
@@ -176,7 +181,7 @@ def promises_of(config: Configuration) -> Iterator[Promise]:
         "a run whose questions are all answered is called with the answers, or ends, without a human's further help",
         "a parked run",
         is_resumed,
-        lambda seen: not is_resumed(seen),
+        no_longer(is_resumed),
         SCHEDULER | {"timer closing"},
     )
     yield Promise(
@@ -184,7 +189,7 @@ def promises_of(config: Configuration) -> Iterator[Promise]:
         "a session that everybody has left, with nothing to do, is stopped",
         "the session",
         is_deserted,
-        lambda seen: not is_deserted(seen),
+        no_longer(is_deserted),
         frozenset({"perform", "restart", "detach", "timer orphan"}),
     )
     if "crash" in config.families:

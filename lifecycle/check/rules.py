@@ -8,7 +8,7 @@ reached has proved nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -537,11 +537,6 @@ def hooked(*kinds: type[hooks.Hook]) -> Callable[[Case], bool]:
     return lambda case: all(any(isinstance(hook, kind) for hook in case.step.hooks) for kind in kinds)
 
 
-def in_both_voices(rule: str, *others: Callable[[Case], bool]) -> Callable[[Case], bool]:
-    """Say whether one of the others is reached."""
-    return lambda case: case.move.unchanged == rule or any(other(case) for other in others)
-
-
 def wait_left(case: Case) -> bool:
     """Say whether a wait was left with a question still open."""
     return any(move[0] == "request" and move[2] == "dismiss" for move in case.step.moves)
@@ -658,10 +653,3 @@ SAFETY: tuple[Property, ...] = (
 
 NOT_YET = ("children-end",)
 """Rules of the design whose subject is not built yet."""
-
-
-def witnesses(case: Case, missing: list[Property]) -> Iterator[Property]:
-    """List those of the missing properties whose premise this step reaches."""
-    for one in missing:
-        if one.reached(case):
-            yield one

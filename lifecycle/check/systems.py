@@ -162,16 +162,6 @@ class TableSystem:
         return question.ask(at.state, None)
 
 
-def labelled(event: Event, supposed: Mapping[str, bool]) -> str:
-    """Name what was sent, with the answers that were supposed.
-
-    >>> labelled(Event("push"), {"is_oiled": False})
-    'push [is_oiled: False]'
-    """
-    answers = ", ".join(f"{name}: {answer}" for name, answer in supposed.items())
-    return f"{event} [{answers}]" if answers else str(event)
-
-
 class OpenGuard(Exception):
     """Say that a guard may answer either way."""
 

@@ -7,25 +7,34 @@ file: a property whose premise was never reached, or a search that was cut short
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
 from lifecycle.check.configuration import SMALL, Configuration
 from lifecycle.check.coverage import everything, met_by
-from lifecycle.check.found import Explored
+from lifecycle.check.found import Explored, Violation
 from lifecycle.check.graph import Arc, Lasso, broken_promise
 from lifecycle.check.mutants import Mutant
 from lifecycle.check.packed import PackedGraph
 from lifecycle.check.promises import Promise, Seen, is_of, promises_of
-from lifecycle.check.rules import SAFETY, Case, Property, witnesses
+from lifecycle.check.rules import SAFETY, Case, Property
 from lifecycle.check.search import explore
 from lifecycle.check.slices import Slices
 from lifecycle.check.traces import trace_of, trace_to
-from lifecycle.check.world import Stepper, World
+from lifecycle.check.world import Stepper, World, machines_of
 from lifecycle.kernel import KERNEL
 
 PROVED, REFUTED, UNDETERMINED = "PROVED", "REFUTED", "UNDETERMINED"
+
+
+def worst(statuses: Collection[str]) -> str:
+    """Return the verdict on several things: refuted if one is, else undetermined if one is.
+
+    >>> worst(["PROVED", "UNDETERMINED"]), worst([])
+    ('UNDETERMINED', 'PROVED')
+    """
+    return next((status for status in (REFUTED, UNDETERMINED) if status in statuses), PROVED)
 
 
 @attrs.frozen
@@ -79,11 +88,8 @@ class Report:
 
     @property
     def status(self) -> str:
-        """Return the verdict on everything: refuted if one is, else undetermined if one is, or a table row unmet."""
-        statuses = {verdict.status for verdict in self.verdicts}
-        if REFUTED in statuses:
-            return REFUTED
-        return UNDETERMINED if UNDETERMINED in statuses or self.unreached else PROVED
+        """Return the verdict on everything; something of the tables that was not met leaves it undetermined, too."""
+        return worst([verdict.status for verdict in self.verdicts] + [UNDETERMINED] * bool(self.unreached))
 
 
 Progress = Callable[[str, Explored], bool]
@@ -106,9 +112,8 @@ class Judging:
         """Note what a step reaches."""
         if case.changed:
             self.met.update(met_by(case))
-        if self.missing:
-            for one in list(witnesses(case, list(self.missing.values()))):
-                del self.missing[one.name]
+        for name in [name for name, one in self.missing.items() if one.reached(case)]:
+            del self.missing[name]
 
     def explore(self, config: Configuration, limit: int | None, progress: Progress | None) -> bool:
         """Explore one configuration, rules first, then promises; return false if it was cut short."""
@@ -119,8 +124,7 @@ class Judging:
         told = None if progress is None else (lambda found: progress(config.name, found))
         found = explore(slices, limit=limit, progress=told)
         for violation in found.violations.values():
-            moves = tuple(slices.labels[move] for move in trace_of(slices, found, violation))
-            self.note(Counterexample(violation.rule, config.name, moves, None, violation.faults))
+            self.note(example_of(violation, config, slices, found))
         for promise in promises_of(config):
             self.promised.setdefault(promise.name, promise.sentence)
         if found.complete and not found.violations:
@@ -134,11 +138,12 @@ class Judging:
         self, config: Configuration, slices: Slices, found: Explored, told: Callable[[Explored], bool] | None
     ) -> None:
         """Judge every promise of a configuration, unless somebody says stop."""
-        for promise, lasso, reached in judged_promises(config, slices, found):
-            if reached:
-                self.premises.add(promise.name)
+        for one in promised_in(config, slices, found):
+            if one.starts:
+                self.premises.add(one.promise.name)
+            lasso = one.broken()
             if lasso is not None:
-                self.note(counterexample_of(promise, lasso, config, slices, found))
+                self.note(counterexample_of(one.promise, lasso, config, slices, found))
             if told is not None and told(found):
                 found.complete = False
                 return
@@ -156,8 +161,8 @@ class Judging:
             self._verdict(name, sentence, complete) for name, sentence in {**self.promised, **sentences}.items()
         ]
         order = {name: place for place, name in enumerate([*sentences, *self.promised])}
-        machines = World(SMALL[0], self.kernel).machines
-        unreached = tuple(name for name in everything(machines) if name not in self.met) if complete else ()
+        there = everything(machines_of(self.kernel))
+        unreached = tuple(name for name in there if name not in self.met) if complete else ()
         return Report(tuple(self.sizes), tuple(sorted(verdicts, key=lambda one: order[one.name])), unreached)
 
     def _verdict(self, name: str, sentence: str, complete: bool) -> Verdict:
@@ -172,28 +177,42 @@ class Judging:
         return Verdict(name, sentence, PROVED)
 
 
-def judged_promises(
-    config: Configuration, slices: Slices, found: Explored, without: str | None = None
-) -> Iterable[tuple[Promise, Lasso[int] | None, bool]]:
-    """Judge each promise, ``without`` one of the assumptions: the lasso that breaks it, and whether it was reached."""
+class Promised:
+    """A promise in a configuration that was explored: the states in which it is given, and whether it is kept."""
+
+    def __init__(self, promise: Promise, slices: Slices, graph: PackedGraph, seen: Mapping[int, Seen]) -> None:
+        self.promise, self.slices, self.graph, self.seen = promise, slices, graph, seen
+        self.starts = [state for state, parts in seen.items() if promise.premise(parts)]
+
+    def broken(self, without: str | None = None) -> Lasso[int] | None:
+        """Return how it is broken, ``without`` one of its assumptions; none if it is kept."""
+        fair = frozenset(kind for kind in self.promise.fair if kind != without)
+        kinds = self.slices.kinds
+        return broken_promise(
+            self.graph, self.starts, self._is_kept, bits(kinds, fair), bits(kinds, self.promise.finitely)
+        )
+
+    def _is_kept(self, state: int) -> bool:
+        return self.promise.goal(self.seen[state])
+
+
+def promised_in(config: Configuration, slices: Slices, found: Explored) -> Iterator[Promised]:
+    """Yield every promise of a configuration that was explored to its end."""
     seen = {state: Seen(*slices.unpack(state)) for state in found.every_state()}
     graph = PackedGraph(slices, seen)
     for promise in promises_of(config):
-        starts = [state for state, parts in seen.items() if promise.premise(parts)]
-        fair = frozenset(kind for kind in promise.fair if kind != without)
-        lasso = broken_promise(
-            graph,
-            starts,
-            lambda state, promise=promise: promise.goal(seen[state]),  # type: ignore[misc]
-            bits(slices.kinds, fair),
-            bits(slices.kinds, promise.finitely),
-        )
-        yield promise, lasso, bool(starts)
+        yield Promised(promise, slices, graph, seen)
 
 
 def bits(kinds: Mapping[str, int], names: frozenset[str]) -> int:
     """Return the bits of the kinds that are named."""
     return sum(bit for kind, bit in kinds.items() if is_of(kind, names))
+
+
+def example_of(violation: Violation, config: Configuration, slices: Slices, found: Explored) -> Counterexample:
+    """Return how a rule is broken, in names."""
+    moves = tuple(slices.labels[move] for move in trace_of(slices, found, violation))
+    return Counterexample(violation.rule, config.name, moves, None, violation.faults)
 
 
 def counterexample_of(
@@ -248,13 +267,13 @@ def kill(mutant: Mutant, configurations: Sequence[Configuration] = SMALL) -> Kil
         found = explore(slices, until_violated=True)
         if found.violations:
             first = min(found.violations.values(), key=lambda one: (one.faults, one.depth))
-            moves = tuple(slices.labels[move] for move in trace_of(slices, found, first))
-            example = Counterexample(first.rule, config.name, moves, None, first.faults)
+            example = example_of(first, config, slices, found)
             return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
         searched.append((config, slices, found))
     for config, slices, found in searched:
-        for promise, lasso, _ in judged_promises(config, slices, found):
+        for one in promised_in(config, slices, found):
+            lasso = one.broken()
             if lasso is not None:
-                example = counterexample_of(promise, lasso, config, slices, found)
+                example = counterexample_of(one.promise, lasso, config, slices, found)
                 return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
     return Killed(mutant.name, mutant.story, None, time.perf_counter() - began)
