@@ -59,7 +59,8 @@ class Draining(Stepping):
         store that another runtime has, and leave it alone; Refused if this one is open already.
         """
         if self._has_store:
-            raise Refused("runtime", "is open already", "use it; a closed one is replaced by a new one")
+            fact, remedy = ("was closed", "make a new one") if self._closed else ("is open already", "use it")
+            raise Refused("runtime", fact, remedy)
         self.store.claim()
         self._has_store = True
         try:

@@ -465,6 +465,9 @@ async def test_runtime_is_opened_once(stage: Stage) -> None:
     await stage.start(actor)
     actor.returns()
     await stage.settle()
+    await stage.close()
+    with pytest.raises(Refused, match="was closed"):
+        await runtime.open()
 
 
 async def test_session_that_others_change_all_the_time_is_tried_ever_again_with_pauses(stage: Stage) -> None:
