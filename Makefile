@@ -35,6 +35,7 @@ LINT = \
 	check format $(BIN)/ruff format --quiet --check --output-format concise .; \
 	check mypy $(BIN)/mypy; \
 	check layers $(BIN)/lint-imports --no-logo --no-cache
+SIDE_BY_SIDE := --numprocesses auto --dist loadgroup
 VERDICT := test -z "$$failed" || { echo "FAILED:$$failed" >&2; exit 1; }
 
 lint: $(VENV)/.wheel
@@ -43,12 +44,12 @@ lint: $(VENV)/.wheel
 test: $(VENV)/.wheel
 	@$(CHECK); $(LINT); \
 	rm -f .coverage .coverage.*; \
-	check tests $(BIN)/coverage run $(BIN)/pytest; \
+	check tests $(BIN)/coverage run $(BIN)/pytest $(SIDE_BY_SIDE); \
 	check coverage $(BIN)/python .ci/branches; \
 	$(VERDICT)
 
 soak: $(VENV)/.wheel
-	SOAK=1 $(BIN)/pytest tests/testing tests/runtime/test_schedules.py tests/kernel/test_properties.py
+	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/runtime/test_schedules.py tests/kernel/test_properties.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import coverage
 import pytest
@@ -25,15 +26,33 @@ SEARCHING = ("tests/check/", "tests/testing/", "tests/cli/test_check")
 
 NOT_CHECKED = pytest.StashKey[dict[str, int]]()
 
+TOGETHER = ("tests/check/test_mutants.py", "tests/check/test_regression.py", "tests/test_house.py")
+"""Files whose tests share what takes long to make: one worker makes it, once."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a program that is not installed, and remember it."""
+    """Leave out what needs a program that is not installed, and remember it; keep together what shares its making."""
     absent = config.stash.setdefault(NOT_CHECKED, {})
     for item in items:
+        if item.nodeid.startswith(TOGETHER):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
         for program in (mark.args[0] for mark in item.iter_markers("needs")):
             if shutil.which(program) is None:
                 item.add_marker(pytest.mark.skip(reason=f"needs {program}"))
                 absent[program] = absent.get(program, 0) + 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker tell what it left out."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["not checked"] = session.config.stash.get(NOT_CHECKED, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take from a worker what it left out; each has seen all tests, so any of them says the same."""
+    node.config.stash.setdefault(NOT_CHECKED, {}).update(getattr(node, "workeroutput", {}).get("not checked", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

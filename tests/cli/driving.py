@@ -17,11 +17,14 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import attrs
 
 import lifecycle
+
+from .preloaded import PRELOADED, Started
 
 DEADLINE_SECONDS = 60.0
 
@@ -60,21 +63,31 @@ def environment(**more: str) -> dict[str, str]:
 
 def said(*words: str, given: bytes = b"", env: Mapping[str, str] | None = None, **options: Any) -> Said:
     """Run the command without a terminal and return what it left."""
-    ran = subprocess.run(
-        [*COMMAND, *words],
-        input=given,
-        capture_output=True,
-        timeout=DEADLINE_SECONDS,
-        env=environment(**(env or {})),
-        **options,
-    )
-    return Said(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+    with TemporaryFile() as reads, TemporaryFile() as out, TemporaryFile() as err:
+        reads.write(given)
+        reads.seek(0)
+        code = started((reads.fileno(), out.fileno(), err.fileno()), *words, env=env, **options).wait(DEADLINE_SECONDS)
+        out.seek(0)
+        err.seek(0)
+        return Said(code, out.read().decode(), err.read().decode())
+
+
+def started(
+    streams: tuple[int, int, int], *words: str, env: Mapping[str, str] | None = None, **options: Any
+) -> subprocess.Popen[bytes] | Started:
+    """Start the command on three open files: as the shell does if something is asked of the process, else quicker."""
+    asked = set(options) - {"cwd"} or any(isinstance(word, bytes) for word in words)
+    if asked or any(name.startswith("PYTHON") for name in env or ()):
+        reads, out, err = streams
+        command = [*COMMAND, *words]
+        return subprocess.Popen(command, stdin=reads, stdout=out, stderr=err, env=environment(**(env or {})), **options)
+    return PRELOADED.start(streams, words, environment(**(env or {})), options.get("cwd", Path.cwd()))
 
 
 class Driven:
     """A command that is running, read until it writes something and sent what is wanted."""
 
-    def __init__(self, process: subprocess.Popen[bytes], reads: int, writes: int | None = None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Started, reads: int, writes: int | None = None) -> None:
         self.process = process
         self.reads = reads
         self.writes = writes
@@ -89,11 +102,7 @@ class Driven:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-        if self.writes is not None:
-            os.close(self.reads)
+        os.close(self.reads)
 
     def until(self, wanted: str) -> str:
         """Read until the wanted text comes, after what was wanted before; return what came until then."""
@@ -138,16 +147,10 @@ class Driven:
 
 def piped(*words: str, env: Mapping[str, str] | None = None, **options: Any) -> Driven:
     """Start the command without a terminal, stdout and stderr in one pipe."""
-    process = subprocess.Popen(
-        [*COMMAND, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment(**(env or {})),
-        **options,
-    )
-    assert process.stdout is not None
-    return Driven(process, process.stdout.fileno())
+    reads, writes = os.pipe()
+    with open(os.devnull, "rb") as nothing, open(writes, "wb") as said_there:
+        process = started((nothing.fileno(), said_there.fileno(), said_there.fileno()), *words, env=env, **options)
+    return Driven(process, reads)
 
 
 def at_a_terminal(*words: str, env: Mapping[str, str] | None = None) -> Driven:
