@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 EXTRA = ("click", "rich", "msgspec")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 done, 1 ended otherwise, 2 wrong usage or bad input, 3 waiting."""
-    try:
-        from lifecycle.cli.command import call
-    except ModuleNotFoundError as missing:
-        name = (missing.name or "").partition(".")[0]
-        if name not in EXTRA:
-            raise
-        print(f"lifecycle: {name} is not installed; pip install agent-lifecycle[cli]", file=sys.stderr)
-        return 2
+    for name in EXTRA:  # looked for rather than imported: not every command needs each of them
+        if find_spec(name) is None:
+            print(f"lifecycle: {name} is not installed; pip install agent-lifecycle[cli]", file=sys.stderr)
+            return 2
+    from lifecycle.cli.command import call
+
     return call(sys.argv[1:] if arguments is None else arguments)

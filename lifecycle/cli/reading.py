@@ -12,9 +12,6 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from lifecycle import OpenRequest
 from lifecycle.cli.answering import answers, asked_in_place, tell_question
@@ -220,6 +217,10 @@ def write_table(
 
     ``styles`` says how cells that hold exactly such a text look, where there are colours.
     """
+    from rich.console import Console  # a quarter of what all imports take, and most commands write no table
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
