@@ -58,7 +58,8 @@ def register_controller(work: Work, before: Run | None, after: Run) -> None:
 
 def evict_controller(work: Work, before: Run | None, after: Run) -> None:
     """Evict it when the run has ended; while its execution is closing, that one holds it."""
-    if not is_closing(work, after):
+    slot = work.session.execution
+    if slot is None or slot.state != "closing" or slot.run != after.spec.id:
         work.given.append(evict(after.spec.id, after.spec.admitted))
 
 
@@ -98,7 +99,8 @@ def compare_deadline(work: Work, before: Run | None, after: Run) -> None:
     """Let the deadline of a running run be armed exactly while its code executes; no code does after a recovery."""
     if after.remaining_us is None:
         return
-    if not is_executing(work, after):
+    slot = work.session.execution
+    if slot is None or slot.state != "executing" or slot.run != after.spec.id:
         disarm_deadline(work, before, after)
     elif after.deadline is None:
         after.deadline = taken_timer(work, "deadline", after.spec.id, work.now + after.remaining_us)
@@ -252,18 +254,6 @@ def orphan(work: Work) -> None:
 # -- the whole ---------------------------------------------------------------------------------------------------------
 
 
-def is_executing(work: Work, run: Run) -> bool:
-    """Say whether the run's code is at work."""
-    slot = work.session.execution
-    return slot is not None and slot.state == "executing" and slot.run == run.spec.id
-
-
-def is_closing(work: Work, run: Run) -> bool:
-    """Say whether the run's code has outlived the run."""
-    slot = work.session.execution
-    return slot is not None and slot.state == "closing" and slot.run == run.spec.id
-
-
 RUN_RULES = {
     held.CONTROLLER: HoldRule(register_controller, evict_controller, again=register_controller),
     held.REQUESTS: HoldRule(show_requests, close_requests, kept=compare_requests),
@@ -282,7 +272,12 @@ run, taken long before.
 
 
 def settle(work: Work) -> None:
-    """Compare what is held before and after the whole step, append the hooks, set the timers; freeze each owner then."""
+    """Compare what is held before and after the whole step, append the hooks, set the timers; freeze each owner then.
+
+    The orphan timer comes last, and only if what it depends on has changed: who is attached, what the state holds, the
+    process. One held without a time is over, too, when the session no longer waits. Nothing else is read: what a step
+    does to runs is independent of who watches.
+    """
     tables = work.tables
     run_plan = tables.run_again if work.again else tables.run_plan
     for run_before, run in work.runs:
@@ -294,22 +289,11 @@ def settle(work: Work) -> None:
         for rule in execution_plan[None if slot_before is None else slot_before.state][slot.state]:
             rule(work, slot_before, slot)
         slot.__class__ = Execution
-    if is_orphan_in_question(work):
-        orphan(work)
-
-
-def is_orphan_in_question(work: Work) -> bool:
-    """Say whether what the orphan timer depends on has changed: who is attached, what the state holds, the process.
-
-    A timer held without a time is over, too, when the session no longer waits. Nothing else is read: what a step does
-    to runs is independent of who watches.
-    """
     before, session = work.before, work.session
     if before is None or work.again or session.attachments is not before.attachments:
-        return True
-    if session.state is before.state:
-        return False
-    if before.state == "waiting_for_human" and session.orphan is not None and session.orphan.due is None:
-        return session.state != "waiting_for_human"
-    holding = work.tables.orphan_states
-    return (session.state in holding) is not (before.state in holding)
+        orphan(work)
+    elif session.state != before.state:
+        holding = tables.orphan_states
+        timeless = before.state == "waiting_for_human" and session.orphan is not None and session.orphan.due is None
+        if timeless or (session.state in holding) is not (before.state in holding):
+            orphan(work)
