@@ -90,8 +90,9 @@ def arm_queue_deadline(work: Work, before: Run | None, after: Run) -> None:
 
 def disarm_queue_deadline(work: Work, before: Run | None, after: Run) -> None:
     """Disarm the queue deadline, if there is one."""
-    if after.queue_deadline is not None:
-        give_back_timer(work, after.queue_deadline)
+    armed = after.queue_deadline
+    if armed is not None:
+        work.given.append(disarm(armed.name, armed.owner, armed.token))
         after.queue_deadline = None
 
 
@@ -110,8 +111,8 @@ def disarm_deadline(work: Work, before: Run | None, after: Run) -> None:
     """Disarm the deadline, if it is armed; what remains is kept, unless a new attempt starts from the whole."""
     armed = after.deadline
     if armed is not None:
-        give_back_timer(work, armed)
         assert armed.due is not None
+        work.given.append(disarm(armed.name, armed.owner, armed.token))
         if before is not None and before.attempt == after.attempt:
             after.remaining_us = max(0, armed.due - work.now)
         after.deadline = None
@@ -278,19 +279,20 @@ def settle(work: Work) -> None:
     process. One held without a time is over, too, when the session no longer waits. Nothing else is read: what a step
     does to runs is independent of who watches.
     """
-    tables = work.tables
-    run_plan = tables.run_again if work.again else tables.run_plan
+    tables, again = work.tables, work.again
+    run_plan = tables.run_again if again else tables.run_plan
     for run_before, run in work.runs:
         for rule in run_plan[None if run_before is None else run_before.state][run.state]:
             rule(work, run_before, run)
         run.__class__ = Run
-    execution_plan = tables.execution_again if work.again else tables.execution_plan
-    for slot_before, slot in work.executions:
-        for rule in execution_plan[None if slot_before is None else slot_before.state][slot.state]:
-            rule(work, slot_before, slot)
-        slot.__class__ = Execution
+    if work.executions:
+        execution_plan = tables.execution_again if again else tables.execution_plan
+        for slot_before, slot in work.executions:
+            for rule in execution_plan[None if slot_before is None else slot_before.state][slot.state]:
+                rule(work, slot_before, slot)
+            slot.__class__ = Execution
     before, session = work.before, work.session
-    if before is None or work.again or session.attachments is not before.attachments:
+    if before is None or again or session.attachments is not before.attachments:
         orphan(work)
     elif session.state != before.state:
         holding = tables.orphan_states
