@@ -70,7 +70,7 @@ def with_quick_init(record: type[T]) -> type[T]:
     arguments = ", ".join(["_self", *positional, *(["*", *by_name] if by_name else [])])
     sets = "; ".join(f"_self.{one.name} = {one.name}" for one in fields)
     scope: dict[str, Any] = {"_record": record, "_kind": type(twin.make(*fields)), **defaults}
-    scope["_thaw"] = object.__setattr__  # a frozen class refuses its own
-    exec(f"def __init__({arguments}): _thaw(_self, '__class__', _kind); {sets}; _self.__class__ = _record", scope)
+    scope["_thaw"] = object.__dict__["__class__"].__set__  # a frozen class refuses every other way
+    exec(f"def __init__({arguments}): _thaw(_self, _kind); {sets}; _self.__class__ = _record", scope)
     setattr(record, "__init__", scope["__init__"])  # noqa: B010  (a type checker knows it from the fields)
     return record

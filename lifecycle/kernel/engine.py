@@ -4,7 +4,8 @@ What lives here: the kernel itself, ``step(session, input, now)``. What must not
 random number. The law of this file: pure from outside; the same session, input and time give the same step, and an
 input that changes nothing gives back the very session that went in.
 
-A step is: judge, thaw, fire what the route says, free the slot and promote, compare what is held, freeze.
+A step is: judge, thaw, fire what the route says, free the slot and promote, compare what is held, freeze. Its hooks
+come in this order: signals, what is given back, what is taken, what happens on an edge.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from lifecycle.declaration import Machine
 from lifecycle.hooks import Hook
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import answers_given
-from lifecycle.kernel.firing import ACTS, pump
+from lifecycle.kernel.firing import ACTS, pump, run_acts
 from lifecycle.kernel.holds import EXECUTION_RULES, RUN_RULES, settle, timer
 from lifecycle.kernel.inputs import (
     AbortRun,
@@ -32,7 +33,7 @@ from lifecycle.kernel.inputs import (
     StartRun,
     TimerFired,
 )
-from lifecycle.kernel.judges import ABOUT, JUDGES, Judge
+from lifecycle.kernel.judges import ABOUT, JUDGES, Judge, about_timer
 from lifecycle.kernel.replies import (
     Aborted,
     Admitted,
@@ -98,7 +99,7 @@ def compiled(machines: Iterable[Machine]) -> Tables:
     run, execution, session, request = (by_name[m.name] for m in (RUN, EXECUTION, SESSION, REQUEST))
     return Tables(
         machines=by_name,
-        run=compiled_rows(run, ACTS),
+        run=compiled_rows(run, ACTS, run_acts),
         execution=compiled_rows(execution, ACTS),
         session=compiled_rows(session, ACTS),
         request=compiled_rows(request, ACTS),
@@ -145,7 +146,7 @@ class Kernel:
             spoken = judge(session, given, about)
             if spoken is not None:
                 return unchanged(session, spoken, judge.__name__)
-        if type(given) is TimerFired and about[0].name == "orphan":  # type: ignore[index]
+        if find is about_timer and about[0].name == "orphan":  # type: ignore[index]
             assert session is not None
             grace = held_grace(session, now)
             if grace is not None:
@@ -165,7 +166,10 @@ class Kernel:
             settle(work)
         except Faulty as fault:
             return unchanged(session, broken(fault), "tables")
-        return finished(work, reply)
+        twin.__class__ = Session
+        every = (*work.given, *work.taken, *work.edges)
+        said = DONE if reply is None else reply(work)
+        return build_step(twin, every, said, tuple(work.moves), work.ended, work.closed, None, True)
 
 
 Way = tuple[Effect, ...]
@@ -184,15 +188,6 @@ def handling(kind: type[Input], ways: Mapping[str, Way]) -> Handling:
     choose = CHOOSERS.get(kind)
     way = ways[kind.__name__] if choose is None else ()
     return ABOUT.get(kind), JUDGES[kind], choose, way, ways, REPLIES.get(kind)
-
-
-def finished(work: Work, reply: Callable[[Work], Reply] | None) -> Step:
-    """Freeze the session, and put the hooks in order: signals, given back, taken, edges."""
-    session = work.session
-    session.__class__ = Session
-    every = (*work.given, *work.taken, *work.edges)
-    said = DONE if reply is None else reply(work)
-    return build_step(session, every, said, (*work.moves,), work.ended, work.closed, None, True)
 
 
 # -- before the work --------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def refused(machine: str, state: str, trigger: str) -> Faulty:
 
 
 def fire_run(work: Work, run: Run, trigger: str, why: object) -> None:
-    """Take a run's row: move it, do what the edge says, and let it leave the session if that was its end."""
+    """Take a run's row: move it and do what the row says."""
     source = run.state
     rows = work.tables.run[source].get(trigger)
     if not rows:
@@ -48,14 +48,10 @@ def fire_run(work: Work, run: Run, trigger: str, why: object) -> None:
             raise refused("run", source, trigger)
         return
     row = rows[0]
-    run.state = row.dest
-    work.moves.append(("run", run.spec.id, trigger, source, row.dest))
+    run.state = dest = row.dest
+    work.moves.append(("run", run.spec.id, trigger, source, dest))
     for act in row.acts:
         act(work, run, why)
-    if row.final:
-        retire(work, run, why)
-    elif trigger == "ask":
-        join_batch(work, run, why)
 
 
 def fire_execution(work: Work, slot: Execution, trigger: str, why: object = None) -> None:
@@ -67,8 +63,8 @@ def fire_execution(work: Work, slot: Execution, trigger: str, why: object = None
             raise refused("execution", source, trigger)
         return
     row = rows[0]
-    slot.state = row.dest
-    work.moves.append(("execution", slot.id, trigger, source, row.dest))
+    slot.state = dest = row.dest
+    work.moves.append(("execution", slot.id, trigger, source, dest))
     for act in row.acts:
         act(work, slot, why)
 
@@ -82,8 +78,8 @@ def fire_session(work: Work, trigger: str) -> None:
         if rows is None:
             raise refused("session", source, trigger)
         return
-    session.state = rows[0].dest
-    work.moves.append(("session", session.id, trigger, source, rows[0].dest))
+    session.state = dest = rows[0].dest
+    work.moves.append(("session", session.id, trigger, source, dest))
 
 
 def row_by_guards(rows: tuple[CompiledRow, ...], open_requests: int) -> CompiledRow | None:
@@ -144,6 +140,13 @@ def dismiss(work: Work, run: Run) -> None:
 
 
 # -- what comes with a row --------------------------------------------------------------------------------------------
+
+
+def run_acts(trigger: str, final: bool) -> tuple[Act, ...]:
+    """Say what comes after the edge of a run's row: an ended run leaves, an ask opens its questions."""
+    if final:
+        return (retire,)
+    return (join_batch,) if trigger == "ask" else ()
 
 
 def join_batch(work: Work, run: Run, why: object) -> None:
@@ -215,13 +218,15 @@ def pump(work: Work) -> None:
         head = thawed_run(work, session.queue[0].spec.id)
         session.head, session.queue = head, session.queue[1:]
         fire_run(work, head, "promote", None)
-    head_now = session.head
-    if slot is None and head_now is not None and head_now.state in NEEDS_CODE:
-        offer_execution(work, thawed_run(work, head_now.spec.id))
+    if slot is None:
+        waiting = session.head
+        if waiting is not None and waiting.state in NEEDS_CODE:
+            offer_execution(work, waiting)
 
 
-def offer_execution(work: Work, run: Run) -> None:
-    """Make a pending execution for a head whose code is to be called."""
+def offer_execution(work: Work, head: Run) -> None:
+    """Make a pending execution for a head whose code is to be called; what the head holds may change with it."""
+    run = thawed_run(work, head.spec.id)
     made = EXECUTIONS.make(work.session.revision, run.spec.id, EXECUTION.initial, 0, run.spec.admitted, None)
     work.session.execution = made
     work.executions += ((None, made),)
@@ -305,8 +310,8 @@ def send_session(trigger: str) -> Act:
             source = session.state
             rows = work.tables.session[source].get(trigger)
             if rows:
-                session.state = rows[0].dest
-                work.moves.append(("session", session.id, trigger, source, rows[0].dest))
+                session.state = dest = rows[0].dest
+                work.moves.append(("session", session.id, trigger, source, dest))
             elif rows is None:
                 raise refused("session", source, trigger)
 

@@ -58,7 +58,8 @@ def register_controller(work: Work, before: Run | None, after: Run) -> None:
 
 def evict_controller(work: Work, before: Run | None, after: Run) -> None:
     """Evict it when the run has ended; while its execution is closing, that one holds it."""
-    if not is_closing(work, after):
+    slot = work.session.execution
+    if slot is None or slot.state != "closing" or slot.run != after.spec.id:
         work.given.append(evict(after.spec.id, after.spec.admitted))
 
 
@@ -89,8 +90,9 @@ def arm_queue_deadline(work: Work, before: Run | None, after: Run) -> None:
 
 def disarm_queue_deadline(work: Work, before: Run | None, after: Run) -> None:
     """Disarm the queue deadline, if there is one."""
-    if after.queue_deadline is not None:
-        give_back_timer(work, after.queue_deadline)
+    armed = after.queue_deadline
+    if armed is not None:
+        work.given.append(disarm(armed.name, armed.owner, armed.token))
         after.queue_deadline = None
 
 
@@ -98,7 +100,8 @@ def compare_deadline(work: Work, before: Run | None, after: Run) -> None:
     """Let the deadline of a running run be armed exactly while its code executes; no code does after a recovery."""
     if after.remaining_us is None:
         return
-    if not is_executing(work, after):
+    slot = work.session.execution
+    if slot is None or slot.state != "executing" or slot.run != after.spec.id:
         disarm_deadline(work, before, after)
     elif after.deadline is None:
         after.deadline = taken_timer(work, "deadline", after.spec.id, work.now + after.remaining_us)
@@ -108,8 +111,8 @@ def disarm_deadline(work: Work, before: Run | None, after: Run) -> None:
     """Disarm the deadline, if it is armed; what remains is kept, unless a new attempt starts from the whole."""
     armed = after.deadline
     if armed is not None:
-        give_back_timer(work, armed)
         assert armed.due is not None
+        work.given.append(disarm(armed.name, armed.owner, armed.token))
         if before is not None and before.attempt == after.attempt:
             after.remaining_us = max(0, armed.due - work.now)
         after.deadline = None
@@ -252,18 +255,6 @@ def orphan(work: Work) -> None:
 # -- the whole ---------------------------------------------------------------------------------------------------------
 
 
-def is_executing(work: Work, run: Run) -> bool:
-    """Say whether the run's code is at work."""
-    slot = work.session.execution
-    return slot is not None and slot.state == "executing" and slot.run == run.spec.id
-
-
-def is_closing(work: Work, run: Run) -> bool:
-    """Say whether the run's code has outlived the run."""
-    slot = work.session.execution
-    return slot is not None and slot.state == "closing" and slot.run == run.spec.id
-
-
 RUN_RULES = {
     held.CONTROLLER: HoldRule(register_controller, evict_controller, again=register_controller),
     held.REQUESTS: HoldRule(show_requests, close_requests, kept=compare_requests),
@@ -282,34 +273,29 @@ run, taken long before.
 
 
 def settle(work: Work) -> None:
-    """Compare what is held before and after the whole step, append the hooks, set the timers; freeze each owner then."""
-    tables = work.tables
-    run_plan = tables.run_again if work.again else tables.run_plan
+    """Compare what is held before and after the whole step, append the hooks, set the timers; freeze each owner then.
+
+    The orphan timer comes last, and only if what it depends on has changed: who is attached, what the state holds, the
+    process. One held without a time is over, too, when the session no longer waits. Nothing else is read: what a step
+    does to runs is independent of who watches.
+    """
+    tables, again = work.tables, work.again
+    run_plan = tables.run_again if again else tables.run_plan
     for run_before, run in work.runs:
         for rule in run_plan[None if run_before is None else run_before.state][run.state]:
             rule(work, run_before, run)
         run.__class__ = Run
-    execution_plan = tables.execution_again if work.again else tables.execution_plan
-    for slot_before, slot in work.executions:
-        for rule in execution_plan[None if slot_before is None else slot_before.state][slot.state]:
-            rule(work, slot_before, slot)
-        slot.__class__ = Execution
-    if is_orphan_in_question(work):
-        orphan(work)
-
-
-def is_orphan_in_question(work: Work) -> bool:
-    """Say whether what the orphan timer depends on has changed: who is attached, what the state holds, the process.
-
-    A timer held without a time is over, too, when the session no longer waits. Nothing else is read: what a step does
-    to runs is independent of who watches.
-    """
+    if work.executions:
+        execution_plan = tables.execution_again if again else tables.execution_plan
+        for slot_before, slot in work.executions:
+            for rule in execution_plan[None if slot_before is None else slot_before.state][slot.state]:
+                rule(work, slot_before, slot)
+            slot.__class__ = Execution
     before, session = work.before, work.session
-    if before is None or work.again or session.attachments is not before.attachments:
-        return True
-    if session.state is before.state:
-        return False
-    if before.state == "waiting_for_human" and session.orphan is not None and session.orphan.due is None:
-        return session.state != "waiting_for_human"
-    holding = work.tables.orphan_states
-    return (session.state in holding) is not (before.state in holding)
+    if before is None or again or session.attachments is not before.attachments:
+        orphan(work)
+    elif session.state != before.state:
+        holding = tables.orphan_states
+        timeless = before.state == "waiting_for_human" and session.orphan is not None and session.orphan.due is None
+        if timeless or (session.state in holding) is not (before.state in holding):
+            orphan(work)

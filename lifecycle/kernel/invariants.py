@@ -37,20 +37,30 @@ def broken(before: Session | None, step: Step) -> str | None:
     after = step.session
     if after is None or after is before:
         return None if not (step.hooks or step.moves or step.ended or step.closed) else "stale-is-noop"
-    for name, rule in rules_for(before, after, step):
-        if not rule(before, after, step):
-            return name
-    return None
-
-
-def rules_for(before: Session | None, after: Session, step: Step) -> Rules:
-    """Return the rules that a step can break: fewer if it admits no run, few if it touches none."""
     if type(step.reply) is Admitted:
-        return RULES
-    if before is None or after.head is not before.head:
-        return RULES_OF_RUNS
-    same = after.execution is before.execution and after.queue is before.queue and not step.ended and not step.closed
-    return RULES_OF_SESSIONS if same else RULES_OF_RUNS
+        return ask_all(before, after, step)
+    if step.ended or step.closed:
+        return ask_of_ends(before, after, step)
+    if (
+        before is None
+        or after.head is not before.head
+        or after.execution is not before.execution
+        or after.queue is not before.queue
+    ):
+        return ask_of_runs(before, after, step)
+    return ask_of_sessions(before, after, step)
+
+
+def asking(rules: Rules) -> Callable[[Session | None, Session, Step], str | None]:
+    """Generate the function that asks these rules in their order and returns the name of the first one broken.
+
+    It is a line for each rule and no loop, which would cost as much as the rules themselves.
+    """
+    lines = [f" if not rule_{at}(before, after, step): return {name!r}\n" for at, (name, _) in enumerate(rules)]
+    scope: dict[str, Any] = {f"rule_{at}": rule for at, (_, rule) in enumerate(rules)}
+    exec("def ask(before, after, step):\n" + "".join(lines), scope)
+    ask: Callable[[Session | None, Session, Step], str | None] = scope["ask"]
+    return ask
 
 
 # -- what a step is ---------------------------------------------------------------------------------------------------
@@ -63,8 +73,8 @@ def stale_is_noop(before: Session | None, after: Session, step: Step) -> bool:
 
 def final_absorbs(before: Session | None, after: Session, step: Step) -> bool:
     """Move nothing out of a final state, and leave a stopped session stopped until its next incarnation."""
-    for name, _, _, source, _ in step.moves:
-        if source in FINAL_STATES and (name, source) in ABSORBING:
+    for move in step.moves:
+        if move[3] in FINAL_STATES and (move[0], move[3]) in ABSORBING:
             return False
     if before is None or before.state != "stopped":
         return before is None or before.incarnation == after.incarnation
@@ -89,12 +99,12 @@ def session_wears_head(before: Session | None, after: Session, step: Step) -> bo
 def waiting_has_open_request(before: Session | None, after: Session, step: Step) -> bool:
     """Wait for a human exactly while a question is open; no other state keeps a batch, and queued runs only start."""
     head = after.head
-    if head is not None and (is_any_open(head.requests) if head.requests else False) != (
-        head.state == "waiting_for_human"
-    ):
-        return False
-    if head is not None and head.requests and head.state != "waiting_for_human":
-        return False
+    if head is not None:
+        if head.state != "waiting_for_human":
+            if head.requests:
+                return False
+        elif not is_any_open(head.requests):
+            return False
     if not after.queue or (before is not None and after.queue is before.queue):
         return True
     return all(run.state == "starting" and not run.requests for run in after.queue)
@@ -114,7 +124,7 @@ def leaving_wait_closes_requests(before: Session | None, after: Session, step: S
     if old is None or head is old or not old.requests:
         return not step.closed
     still = head.requests if head is not None and head.spec is old.spec else ()
-    gone = [one.id for one in old.requests if one.state == "open" and not is_open_in(still, one.id)]
+    gone = [one.id for one in old.requests if one.state == "open" and not (still and is_open_in(still, one.id))]
     closed = [one.request.id for one in step.closed]
     told = [hook.request for hook in step.hooks if type(hook) is WithdrawRequest]
     return gone == closed == told or sorted(gone) == sorted(closed) == sorted(told)
@@ -235,14 +245,13 @@ def evict_own(before: Session | None, after: Session, step: Step) -> bool:
     for hook in step.hooks:
         kind = type(hook)
         if kind is RegisterController or kind is EvictController:
-            run = hook.run
-            controller = hook.controller
-            was, now = None if before is None else controller_of(before, run), controller_of(after, run)
+            was = None if before is None else controller_of(before, hook.run)
+            now = controller_of(after, hook.run)
             if kind is EvictController:
                 balance += 1
-                if was != controller or now is not None:
+                if was != hook.controller or now is not None:
                     return False
-            elif now != controller:
+            elif now != hook.controller:
                 return False
             elif was is None:  # else recovery takes again what the last process held
                 balance -= 1
@@ -251,10 +260,9 @@ def evict_own(before: Session | None, after: Session, step: Step) -> bool:
 
 def controllers(session: Session) -> int:
     """Count the controllers held: of unfinished runs, and of one whose code is closing."""
-    slot, count = session.execution, len(session.queue)
-    if session.head is not None:
-        count += 1
-    return count + 1 if slot is not None and slot.state == "closing" else count
+    slot = session.execution
+    closing = slot is not None and slot.state == "closing"
+    return len(session.queue) + (session.head is not None) + closing
 
 
 def controller_of(session: Session, name: str) -> int | None:
@@ -318,7 +326,7 @@ def detached_is_timed(before: Session | None, after: Session, step: Step) -> boo
     be held without a time only while a question is open.
     """
     timer, grace = after.orphan, after.policy.orphan_grace_seconds
-    if after.attachments or after.state == "stopped" or grace is None or grace <= 0:
+    if after.attachments or grace is None or grace <= 0 or after.state == "stopped":
         return timer is None
     return timer is not None and (timer.due is not None or after.state == "waiting_for_human")
 
@@ -334,14 +342,14 @@ def one_timer(before: Session | None, after: Session, step: Step) -> bool:
         for run in after.queue:
             if not is_timed(run):
                 return False
-    armed: list[Timer] = []
+    armed: tuple[Timer, ...] = ()
     hook: Any
     for hook in step.hooks:
         if type(hook) is ArmTimer:
             held = timer_of(after, hook)
-            if held is None or held.due != hook.due or held.token != hook.token or held in armed:
+            if held is None or held.due != hook.due or held.token != hook.token or (armed and held in armed):
                 return False
-            armed.append(held)
+            armed += (held,)
     return True
 
 
@@ -403,5 +411,9 @@ OF_SESSIONS = (
     detached_is_timed,
     one_timer,
 )
-RULES_OF_RUNS: Rules = tuple((name, rule) for name, rule in RULES if rule not in OF_ADMISSION)
-RULES_OF_SESSIONS: Rules = tuple((name, rule) for name, rule in RULES if rule in OF_SESSIONS)
+
+ask_all = asking(RULES)
+ask_of_ends = asking(tuple((name, rule) for name, rule in RULES if rule not in OF_ADMISSION))
+ask_of_runs = asking(tuple((name, rule) for name, rule in RULES if rule not in (*OF_ADMISSION, first_cause_wins)))
+ask_of_sessions = asking(tuple((name, rule) for name, rule in RULES if rule in OF_SESSIONS))
+"""All rules, and those that a step can break that admits no run, ends nothing either, touches no run at all."""

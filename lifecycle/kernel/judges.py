@@ -386,7 +386,7 @@ class Named:
     fault: str | None = None
 
 
-build_named = twin_of(Named).build
+build_named = twin_of(Named).make  # a step's own, and never frozen
 
 
 def about_run(session: Session | None, given: Any, now: int) -> Run | None:

@@ -35,7 +35,7 @@ from lifecycle.kernel.values import Answer, Request, Run, RunSpec, Session
 from lifecycle.kernel.work import RUNS, End, Work, thawed_head, thawed_run, thawed_slot
 from lifecycle.machines import SESSION_CAUSES, STATE_OF
 
-build_end = twin_of(End).build
+build_end = twin_of(End).make  # a step's own, and never frozen
 build_answer = twin_of(Answer).build
 build_spec = twin_of(RunSpec).build
 

@@ -81,14 +81,30 @@ class Tables:
     births: Mapping[str, tuple[Act, ...]]
 
 
-def compiled_rows(machine: Machine, acts: Mapping[object, Callable[[str, object], Act]]) -> Steps:
-    """Compile every row; ``acts`` knows how to make an act of each kind of edge."""
+def no_acts(trigger: str, final: bool) -> tuple[Act, ...]:
+    """Let rows do what their edges say and nothing else."""
+    return ()
+
+
+def compiled_rows(
+    machine: Machine,
+    acts: Mapping[object, Callable[[str, object], Act]],
+    always: Callable[[str, bool], tuple[Act, ...]] = no_acts,
+) -> Steps:
+    """Compile every row; ``acts`` knows how to make an act of each kind of edge.
+
+    ``always`` gives what comes after the edge, by the trigger and whether it leads to a final state.
+    """
     final = {state.name for state in machine.states if state.final}
     return {
         source: {
             trigger: tuple(
                 CompiledRow(
-                    row.dest, acts_of(machine.name, row.edge, acts), row.dest in final, row.conditions, row.unless
+                    row.dest,
+                    acts_of(machine.name, row.edge, acts) + always(trigger, row.dest in final),
+                    row.dest in final,
+                    row.conditions,
+                    row.unless,
                 )
                 for row in rows
             )

@@ -15,6 +15,7 @@ from lifecycle.kernel.tables import Faulty, Tables
 from lifecycle.kernel.values import Closed, Ended, Execution, Run, Session, value
 
 SESSIONS, RUNS, EXECUTIONS = twin_of(Session), twin_of(Run), twin_of(Execution)
+thaw_run, thaw_execution = RUNS.thaw, EXECUTIONS.thaw
 
 Move = tuple[str, object, str, str | None, str]
 """A move of a machine: its name, the subject's id, trigger, source, dest."""
@@ -99,14 +100,11 @@ def begun(tables: Tables, before: Session | None, session: Session, given: Input
 
 def thawed_head(work: Work) -> Run | None:
     """Return the head, thawed; none if there is none."""
-    head = work.session.head
-    return thaw_head(work, head) if type(head) is Run else head  # else there is none, or it is thawed
-
-
-def thaw_head(work: Work, head: Run) -> Run:
-    """Thaw the head."""
-    twin = RUNS.thaw(head)
-    work.session.head = twin
+    session = work.session
+    head = session.head
+    if type(head) is not Run:  # none, or thawed already
+        return head
+    session.head = twin = thaw_run(head)
     work.runs += ((head, twin),)
     return twin
 
@@ -116,12 +114,16 @@ def thawed_run(work: Work, name: str) -> Run:
     session = work.session
     head = session.head
     if head is not None and head.spec.id == name:
-        return thaw_head(work, head) if type(head) is Run else head
+        if type(head) is not Run:
+            return head
+        session.head = twin = thaw_run(head)
+        work.runs += ((head, twin),)
+        return twin
     for place, run in enumerate(session.queue):
         if run.spec.id == name:
             if type(run) is not Run:
                 return run
-            twin = RUNS.thaw(run)
+            twin = thaw_run(run)
             session.queue = (*session.queue[:place], twin, *session.queue[place + 1 :])
             work.runs += ((run, twin),)
             return twin
@@ -130,10 +132,10 @@ def thawed_run(work: Work, name: str) -> Run:
 
 def thawed_slot(work: Work) -> Execution | None:
     """Return the execution in the slot, thawed; none if the slot is free."""
-    slot = work.session.execution
+    session = work.session
+    slot = session.execution
     if type(slot) is not Execution:  # none, or thawed already
         return slot
-    twin = EXECUTIONS.thaw(slot)
-    work.session.execution = twin
+    session.execution = twin = thaw_execution(slot)
     work.executions += ((slot, twin),)
     return twin
