@@ -21,6 +21,7 @@ from lifecycle.machines import RUN
 from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_choice, check_names, fitted
 from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
+from lifecycle.runtime.line import Line
 from lifecycle.runtime.payload import digest_of, text_of, value_of
 from lifecycle.runtime.questions import Decision, OpenRequest
 from lifecycle.runtime.segments import Frame, Gap, Limits, SegmentEnd
@@ -171,6 +172,10 @@ class RunHandle:
         return await within(self.tracker, task, timeout_seconds, f"run {self.id}")
 
     async def _reached(self, states: tuple[str, ...]) -> str:
+        def is_there(line: Line) -> bool:
+            run = run_named(line.session, self.id)
+            return run is None or run.state in states
+
         while True:
             run = run_named(self.tracker.session(self.session), self.id)
             if run is not None and run.state in states:
@@ -179,7 +184,7 @@ class RunHandle:
                 raise Refused("runtime", "it is shut down", "start another")
             if run is None:
                 return self._end().state
-            await self.tracker.change(self.session)
+            await self.tracker.change(self.session, is_there)
 
     async def frames(self, after: int = 0, segment: int | None = None) -> AsyncIterator[Frame | Gap | SegmentEnd]:
         """Give the frames of one segment above number ``after``, as they come, then its one end.

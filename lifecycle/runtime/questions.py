@@ -181,7 +181,8 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
     if isinstance(ask, Choice):
         check_options(ask.options)
     deciders = principals("question deciders", ask.deciders)
-    check_names(NAME_CHARS_MAX, **{"question id": ask.id})
+    if ask.id is not None:
+        check_names(NAME_CHARS_MAX, **{"question id": ask.id})
     body = text_of("question", ask.body(), "request_bytes_max", bytes_max)
     digest = digest_of(ask.kind, body)
     on_expiry = policy.on_expiry if ask.on_expiry is None else ask.on_expiry
