@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from lifecycle.errors import Invalid, NotFound, Refused
+from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
 from lifecycle.kernel.replies import Reply
@@ -23,7 +24,7 @@ from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
 from lifecycle.runtime.line import Line
 from lifecycle.runtime.payload import digest_of, text_of, value_of
-from lifecycle.runtime.questions import Decision, OpenRequest
+from lifecycle.runtime.questions import Decision, OpenRequest, build_open_request
 from lifecycle.runtime.segments import Frame, Gap, Limits, SegmentEnd
 
 T = TypeVar("T")
@@ -237,9 +238,12 @@ async def within(tracker: Host, future: asyncio.Future[T], timeout_seconds: floa
             future.cancel()
 
 
+build_end = twin_of(RunEnd).build
+
+
 def end_of(record: Ended) -> RunEnd:
     """Make what callers get of the record of an ended run."""
-    return RunEnd(record.spec.id, record.state, record.cause, record.who, record.text, value_of(record.result))
+    return build_end(record.spec.id, record.state, record.cause, record.who, record.text, value_of(record.result))
 
 
 def decide_input(
@@ -282,4 +286,4 @@ def open_request(run: str, request: Request) -> OpenRequest:
     """Return an open request as clients see it."""
     body = value_of(request.body)
     due_at = None if request.expiry is None else request.expiry.due
-    return OpenRequest(request.id, run, request.kind, body["text"], body, request.digest, due_at)
+    return build_open_request(request.id, run, request.kind, body["text"], body, request.digest, due_at)

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from lifecycle.errors import Invalid
+from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.values import ON_EXPIRY, Answer, Policy, Question, us
 from lifecycle.runtime.border import NAME_CHARS_MAX, SECONDS_MAX, check_names, principals
 from lifecycle.runtime.payload import digest_of, text_of, value_of
@@ -168,6 +169,10 @@ class OpenRequest:
         return tuple(self.body.get("options", ()))
 
 
+build_human_answer = twin_of(HumanAnswer).build
+build_open_request = twin_of(OpenRequest).build
+
+
 def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, bytes_max: int) -> Question:
     """Make the kernel's question: named after its content unless it has a name, timed by policy unless it says so.
 
@@ -211,4 +216,4 @@ def human_answer(given: Answer) -> HumanAnswer:
     shown = value_of(given.body).get("args") if given.question == "approval" else None
     value = content if given.kind == "answer" else shown if given.kind == "approve" else None
     feedback = content if given.kind == "reject_and_continue" and isinstance(content, str) else ""
-    return HumanAnswer(given.request, given.kind, approved, value, feedback, given.by)
+    return build_human_answer(given.request, given.kind, approved, value, feedback, given.by)
