@@ -15,8 +15,7 @@ from typing import Self
 import attrs
 
 from lifecycle.errors import Invalid, Refused, StoreError
-from lifecycle.hooks import ReportAbandoned
-from lifecycle.kernel.finding import run_named
+from lifecycle.hooks import PublishEnd, ReportAbandoned
 from lifecycle.kernel.inputs import Shutdown
 from lifecycle.kernel.values import us
 from lifecycle.runtime.border import SECONDS_MAX
@@ -28,14 +27,26 @@ from lifecycle.runtime.writer import Writer
 log = logging.getLogger("lifecycle")
 
 
+GIVING_UP_SECONDS = 0.5
+"""How long a shutdown waits beyond the closing grace for code to be given up."""
+
+LAST_STEPS_SECONDS = 0.5
+"""How long it waits, at the very end, for what is on its way to the store."""
+
+
 @attrs.frozen
 class ShutdownReport:
-    """What an orderly shutdown did: runs aborted, executions given up, runs left queued and parked for the next."""
+    """What an orderly shutdown did, and what it left: runs by their ids.
+
+    ``aborted`` by it, durably; ``abandoned``: their code was given up; left for the next process: ``queued``, ``parked``,
+    and ``lost``, whose code was at work to the last because the store could not keep their end.
+    """
 
     aborted: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()
     queued: tuple[str, ...] = ()
     parked: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class Draining(Stepping):
@@ -84,8 +95,8 @@ class Draining(Stepping):
     async def close(self, drain_seconds: float = 0.0) -> ShutdownReport:
         """Shut down in order: admit nothing more, wait, abort what executes, wait for it, let go of the store.
 
-        Waits ``drain_seconds`` for runs to end by themselves, then the closing grace for their code to return. Queued
-        and parked runs stay for the next process.
+        Waits ``drain_seconds`` for runs to end by themselves, then the closing grace for their code to return, and a
+        second for the last steps, whatever the store does. Queued and parked runs stay for the next process.
         """
         if not 0 <= drain_seconds < SECONDS_MAX:
             raise Invalid("drain_seconds", f"{drain_seconds!r} is no time", "use a number of seconds")
@@ -95,11 +106,18 @@ class Draining(Stepping):
         return report
 
     async def _close(self, drain_seconds: float) -> ShutdownReport:
+        aborted: list[str] = []
         abandoned: list[str] = []
-        self._observers.append(lambda observed: abandoned.extend(given_up(observed)))
+
+        def note(observed: Observed) -> None:
+            aborted.extend(shut_down(observed))
+            abandoned.extend(given_up(observed))
+
+        self._observers.append(note)
         try:
-            aborted = await self._drain(drain_seconds)
-            return ShutdownReport(tuple(aborted), tuple(abandoned), *self._left())
+            await self._drain(drain_seconds)
+            outlived = [run_in_slot(line) for line in self._with_code("closing")]
+            return ShutdownReport(tuple(aborted), (*abandoned, *outlived), *self._left())
         finally:
             self._close_all()
 
@@ -115,18 +133,26 @@ class Draining(Stepping):
                     return
         self.store.close()
 
-    def _left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the runs that stay for the next process: queued or starting, and parked."""
-        sessions = [line.session for line in self._lines.values() if line.session is not None]
-        runs = [run for session in sessions for run in session.unfinished()]
-        queued = tuple(run.spec.id for run in runs if run.state != "waiting_for_human")
-        return queued, tuple(run.spec.id for run in runs if run.state == "waiting_for_human")
+    def _left(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Return the runs that stay for the next process: queued or starting, parked, and with code at work."""
+        at_work = {(line.id, run_in_slot(line)) for line in self._executing(own=True)}
+        queued: list[str] = []
+        parked: list[str] = []
+        lost: list[str] = []
+        for line in self._lines.values():
+            for run in () if line.session is None else line.session.unfinished():
+                is_at_work = (line.id, run.spec.id) in at_work
+                kind = lost if is_at_work else parked if run.state == "waiting_for_human" else queued
+                kind.append(run.spec.id)
+        return tuple(queued), tuple(parked), tuple(lost)
 
     def _release(self) -> None:
         """Let go of everybody who still waits, and of the writer; note how far hooks were performed."""
         self.timers.stop()
         self._unwatch()
         self.streams.end_all("shutdown")
+        if self._writer is not None:
+            self._writer.close()
         gone = Refused("runtime", "it was shut down before this was done", "start another")
         for line in self._lines.values():
             for item in line.everything_in_line():
@@ -136,40 +162,39 @@ class Draining(Stepping):
             if not future.done():
                 future.set_exception(gone)
                 future.exception()  # looked at, so that nobody warns of it
-        if self._writer is not None:
-            self._writer.close()
         try:
             self.store.mark_performed({line.id: line.performed for line in self._lines.values() if line.session})
         except StoreError as error:
             log.warning("%s", error)
 
-    async def _drain(self, drain_seconds: float) -> list[str]:
-        """Wait for executing code, bounded; abort it; wait for it to settle or be given up. Return what was aborted.
+    async def _drain(self, drain_seconds: float) -> None:
+        """Wait for executing code, bounded; abort it; wait for it to settle or be given up.
 
-        Code that asks for the shutdown itself is aborted like any other, but not waited for.
+        Code that asks for the shutdown itself is aborted like any other, but not waited for. One bound holds for all of
+        it, because a store that another program has locked would have every step waited for anew.
         """
-        await self._until(lambda: not self._executing(), drain_seconds)
-        await self._quiet()  # a begin on its way is granted now, and aborted with the others
-        ending = [(line, run_in_slot(line)) for line in self._executing(own=True)]
-        for line, _ in ending:
+        await self._until(lambda: not self._executing(), self.clock.now() + us(drain_seconds))
+        over = self.clock.now() + us(self.policy.closing_grace_seconds + GIVING_UP_SECONDS)
+        await self._quiet(over)  # a begin on its way is granted now, and aborted with the others
+        for line in self._executing(own=True):
             self.post(line.id, Shutdown())
-        await self._until(lambda: not self._executing(own=True) and not self._live_code(), self._patience())
-        await self._quiet()
-        return [run for line, run in ending if line.session and run_named(line.session, run) is None]
+        await self._until(lambda: not self._executing(own=True) and not self._live_code(), over)
+        await self._quiet(over)
+        if self._writer is not None:
+            self._writer.wait_no_longer()
+        over += us(LAST_STEPS_SECONDS)
+        while (
+            self._busy() and self.clock.now() < over
+        ):  # whatever else is tried again: these are told what became of them
+            await asyncio.sleep(0)
 
-    def _patience(self) -> float:
-        """Return how long a shutdown waits for code to return: the closing grace, and time to give it up."""
-        return self.policy.closing_grace_seconds + 1.0
-
-    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
-        """Wait until something is so, at most for a time of the engine's clock."""
+    async def _until(self, done: Callable[[], bool], over_at: int) -> None:
+        """Wait until something is so, at most until a time of the engine's clock."""
         if done():
             return
         loop = asyncio.get_running_loop()
         over: asyncio.Future[None] = loop.create_future()
-        wakeup = self.clock.call_at(
-            self.clock.now() + us(seconds), lambda: None if over.done() else over.set_result(None)
-        )
+        wakeup = self.clock.call_at(over_at, lambda: None if over.done() else over.set_result(None))
         try:
             while not done() and not over.done():
                 changes = [line.change() for line in self._live_code(own=True)]
@@ -185,20 +210,27 @@ class Draining(Stepping):
 
     def _executing(self, own: bool = False) -> list[Line]:
         """Return the lines whose head's code is at work."""
-        return [line for line in self._live_code(own) if line.session and slot_state(line.session) == "executing"]
+        return self._with_code("executing", own=own)
 
     def _live_code(self, own: bool = False) -> list[Line]:
-        """Return the lines whose code has not returned; that of whoever asks only where ``own``."""
-        lines = [line for line in self._lines.values() if line.session and slot_state(line.session) in LIVE_CODE]
+        """Return the lines whose code has not returned."""
+        return self._with_code("executing", "closing", own=own)
+
+    def _with_code(self, *states: str, own: bool = False) -> list[Line]:
+        """Return the lines whose execution is in one of these states; that of whoever asks only where ``own``."""
+        lines = [line for line in self._lines.values() if line.session and slot_state(line.session) in states]
         return [line for line in lines if own or not self.is_own_code(line)]
 
 
-LIVE_CODE = ("executing", "closing")
+def shut_down(observed: Observed) -> list[str]:
+    """Return the runs that a step ended because of the shutdown."""
+    ends = [hook for hook in observed.hooks if isinstance(hook, PublishEnd) and not observed.redelivered]
+    return [hook.run for hook in ends if hook.cause == "shutdown"]
 
 
 def given_up(observed: Observed) -> list[str]:
     """Return the runs whose code a step gave up."""
-    return [hook.run for hook in observed.hooks if isinstance(hook, ReportAbandoned)]
+    return [hook.run for hook in observed.hooks if isinstance(hook, ReportAbandoned) and not observed.redelivered]
 
 
 def run_in_slot(line: Line) -> str:

@@ -329,6 +329,9 @@ class Stepping:
     def _failed(self, line: Line, item: Item, given: Input | Late, error: StoreError) -> None:
         """Tell requests; keep what must be taken first in line and try again, ever more rarely."""
         self.counters["commits_failed"] += 1
+        if self._closed:  # nothing is tried again here
+            item.fail(error)
+            return
         if error.fields.get("permanent") and isinstance(given, Input) and given.fact:
             line.busy = False  # it can never be kept: trying again would hold the session for ever
             self._set_aside(line, item, given, str(error))
@@ -422,9 +425,9 @@ class Stepping:
         self._new_ids.add(name)
         return name
 
-    async def _quiet(self) -> None:
-        """Wait until every step staged so far is durable and performed."""
-        while self._busy() and not self._retries:
+    async def _quiet(self, over_at: int | None = None) -> None:
+        """Wait until every step staged so far is durable and performed, at most until a time of the engine's clock."""
+        while self._busy() and not self._retries and (over_at is None or self.clock.now() < over_at):
             await asyncio.sleep(0)
 
     def _busy(self) -> bool:
