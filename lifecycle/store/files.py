@@ -262,16 +262,28 @@ LOOKS_MAX, LOOK_SECONDS = 3, 0.005
 """How often a writer tries again, and how long it waits for somebody who only looks."""
 
 
-def has_writer(path: Path | str) -> bool:
-    """Say whether a process has the right to write to a store now; if that cannot be found out, one may have it."""
+def writer_opened_at(path: Path | str) -> int | None:
+    """Return the engine time up to which a store was kept when the process that writes to it now opened it.
+
+    Whatever was not stepped since is not in the hands of that process. None: no process has the right to write; 0 if it
+    cannot be found out, or not yet.
+    """
     try:
         with beside(Path(path), "-lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+            except OSError:
+                _, _, opened_at = file.read(NOTE_BYTES_MAX).partition(b" ")
+                return int(opened_at) if opened_at.endswith(b"\n") and opened_at.strip().isdigit() else 0
     except FileNotFoundError:
-        return False
+        return None
     except OSError:
-        return True
-    return False
+        return 0
+    return None
+
+
+NOTE_BYTES_MAX = 64
+"""How much of a lock file is read: the writer's process, and the engine time at which it opened the store."""
 
 
 class WriterLock:
@@ -288,10 +300,10 @@ class WriterLock:
         try:
             self._take()
             self._file.truncate(0)
-            self._file.write(b"%d" % os.getpid())
+            self._file.write(b"%d " % os.getpid())
         except BlockingIOError:
             self._file.seek(0)
-            holder = self._file.read(20).decode(errors="replace")
+            holder = self._file.read(NOTE_BYTES_MAX).decode(errors="replace").partition(" ")[0]
             self._file.close()
             who = "another store of this process" if holder == str(os.getpid()) else f"process {holder or '?'}"
             raise refuse(path, f"{who} writes to it", "let it do the work; meanwhile the file can be read") from None
@@ -308,6 +320,10 @@ class WriterLock:
                 return
             time.sleep(LOOK_SECONDS)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def note(self, opened_at: int) -> None:
+        """Let whoever looks know the engine time up to which the store was kept when it was opened."""
+        self._file.write(b"%d\n" % opened_at)
 
     @property
     def is_held(self) -> bool:
