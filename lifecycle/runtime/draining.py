@@ -14,11 +14,11 @@ from typing import Self
 
 import attrs
 
-from lifecycle.errors import Invalid, Refused, StoreError
+from lifecycle.errors import Refused, StoreError
 from lifecycle.hooks import PublishEnd, ReportAbandoned
 from lifecycle.kernel.inputs import Shutdown
 from lifecycle.kernel.values import us
-from lifecycle.runtime.border import SECONDS_MAX
+from lifecycle.runtime.border import SECONDS_MAX, check_seconds
 from lifecycle.runtime.clock import VirtualClock
 from lifecycle.runtime.line import Line
 from lifecycle.runtime.stepping import Observed, Stepping, slot_state
@@ -98,8 +98,7 @@ class Draining(Stepping):
         Waits ``drain_seconds`` for runs to end by themselves, then the closing grace for their code to return, and a
         second for the last steps, whatever the store does. Queued and parked runs stay for the next process.
         """
-        if not 0 <= drain_seconds < SECONDS_MAX:
-            raise Invalid("drain_seconds", f"{drain_seconds!r} is no time", "use a number of seconds")
+        check_seconds("drain_seconds", drain_seconds, SECONDS_MAX)
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close(drain_seconds))
         report: ShutdownReport = await asyncio.shield(self._closing)

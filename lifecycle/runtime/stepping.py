@@ -38,6 +38,8 @@ from lifecycle.kernel.replies import Rejection, Reply, Stale
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
+    check_kind,
+    check_part,
     checked_limits,
     checked_policy,
     fitted,
@@ -84,10 +86,14 @@ class Stepping:
         clock: Clock | None = None,
         kernel: Kernel = KERNEL,
     ) -> None:
+        check_part("store", store, "commit", "use MemoryStore() or SQLiteStore(path)")
+        if clock is not None:
+            check_part("clock", clock, "call_at", "use SystemClock() or VirtualClock()")
+        check_kind("kernel", kernel, Kernel, "leave it out")
         self.store = store
-        self.policy = checked_policy(policy or Policy())
-        self.limits = checked_limits(limits or Limits())
-        self.clock: Clock = clock or SystemClock()
+        self.policy = checked_policy(Policy() if policy is None else policy)
+        self.limits = checked_limits(Limits() if limits is None else limits)
+        self.clock: Clock = SystemClock() if clock is None else clock
         self.kernel = kernel
         self.counters: Counter[str] = Counter()
         self.controllers = Controllers()
