@@ -63,8 +63,8 @@ def checked_limits(limits: Limits) -> Limits:
 def shown(value: object) -> str:
     """Return how a wrong value looks in a message: what is large is cut, what cannot say how it looks is named by type.
 
-    >>> shown("x" * 1_000), shown(b"no"), shown(10**5_000)
-    ("'xxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxx'", "b'no'", 'a value of type int')
+    >>> len(shown("x" * 1_000)), shown(b"no"), shown(10**5_000)
+    (43, "b'no'", 'a value of type int')
     """
     try:
         return fitted(LOOKS.repr(value), LOOKS_CHARS_MAX)
