@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle import SQLiteStore
 from tests.cli.driving import AGENTS, agent, at_a_terminal, said
 
 
@@ -167,7 +168,7 @@ def test_show_tells_the_latest_ends(store: str) -> None:
 
 def test_show_of_an_empty_store_is_a_sentence(tmp_path: Path, store: str) -> None:
     """A store in which nothing ran is no fault."""
-    said("run", agent("hello"), "--session", "bell\a", "--store", str(tmp_path / "empty.db"))
+    SQLiteStore(tmp_path / "empty.db").close()
     ran = said("show", "--store", str(tmp_path / "empty.db"))
     assert (0, "") == (ran.code, ran.out)
     assert 1 == len(ran.err.splitlines())
