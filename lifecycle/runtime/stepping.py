@@ -39,6 +39,8 @@ from lifecycle.kernel.replies import Rejection, Reply, Stale
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
+    check_kind,
+    check_part,
     checked_limits,
     checked_policy,
     fitted,
@@ -87,10 +89,14 @@ class Stepping:
         clock: Clock | None = None,
         kernel: Kernel = KERNEL,
     ) -> None:
+        check_part("store", store, "commit", "use MemoryStore() or SQLiteStore(path)")
+        if clock is not None:
+            check_part("clock", clock, "call_at", "use SystemClock() or VirtualClock()")
+        check_kind("kernel", kernel, Kernel, "leave it out")
         self.store = store
-        self.policy = checked_policy(policy or Policy())
-        self.limits = checked_limits(limits or Limits())
-        self.clock: Clock = clock or SystemClock()
+        self.policy = checked_policy(Policy() if policy is None else policy)
+        self.limits = checked_limits(Limits() if limits is None else limits)
+        self.clock: Clock = SystemClock() if clock is None else clock
         self.kernel = kernel
         self.counters: Counter[str] = Counter()
         self.controllers = Controllers()
@@ -332,6 +338,9 @@ class Stepping:
     def _failed(self, line: Line, item: Item, given: Input | Late, error: StoreError) -> None:
         """Tell requests; keep what must be taken first in line and try again, ever more rarely."""
         self.counters["commits_failed"] += 1
+        if self._closed:  # nothing is tried again here
+            item.fail(error)
+            return
         if error.fields.get("permanent") and isinstance(given, Input) and given.fact:
             line.busy = False  # it can never be kept: trying again would hold the session for ever
             self._set_aside(line, item, given, str(error))
@@ -425,9 +434,9 @@ class Stepping:
         self._new_ids.add(name)
         return name
 
-    async def _quiet(self) -> None:
-        """Wait until every step staged so far is durable and performed."""
-        while self._busy() and not self._retries:
+    async def _quiet(self, over_at: int | None = None) -> None:
+        """Wait until every step staged so far is durable and performed, at most until a time of the engine's clock."""
+        while self._busy() and not self._retries and (over_at is None or self.clock.now() < over_at):
             await asyncio.sleep(0)
 
     def _busy(self) -> bool:

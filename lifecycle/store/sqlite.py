@@ -149,6 +149,8 @@ class SQLiteStore:
             self._top = first_column(self._writer.execute(schema.TOP_NUMBER).fetchone())
         self._reader = open_reader(self._path)
         self._latest = self._read_latest()
+        if self._lock is not None:
+            self._lock.note(self._latest)
 
     @property
     def name(self) -> str:

@@ -111,6 +111,26 @@ def test_a_key_of_other_content_is_refused(store: str, tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("name", ["counts_its_calls", "parks"])
+def test_a_retry_or_a_refusal_writes_nothing(store: str, tmp_path: Path, name: str) -> None:
+    """A run that its key names already is told, ended or waiting, and other content is refused: no step is written."""
+    options = ("--key", "k", "--session", "s", "--store", store)
+    words = ("run", agent(name), str(tmp_path / "calls"), *options)
+    first, before = said(*words), said("history", "s", "--store", store).out
+    second = said(*words)
+    assert first.code == second.code
+    assert second.out
+    assert first.out.endswith(second.out)
+    assert 2 == said("run", agent(name), "other", *options).code
+    assert before == said("history", "s", "--store", store).out
+
+
+def test_a_refused_run_makes_no_file(store: str) -> None:
+    """What is refused whatever the file holds leaves no file behind."""
+    assert 2 == said("run", agent("hello"), "--key", "k" * 300, "--store", store).code
+    assert not Path(store).exists()
+
+
 def test_a_deadline_stops_the_run(store: str) -> None:
     """A run that takes longer than --deadline is stopped, which exits with 1 and says what to do."""
     ran = said("run", agent("works_for_ever"), "--deadline", "0.2", "--session", "s", "--store", store)
