@@ -39,7 +39,6 @@ from lifecycle.kernel.replies import Rejection, Reply, Stale
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
-    check_kind,
     check_part,
     checked_limits,
     checked_policy,
@@ -92,7 +91,7 @@ class Stepping:
         check_part("store", store, "commit", "use MemoryStore() or SQLiteStore(path)")
         if clock is not None:
             check_part("clock", clock, "call_at", "use SystemClock() or VirtualClock()")
-        check_kind("kernel", kernel, Kernel, "leave it out")
+        check_part("kernel", kernel, "step", "leave it out")
         self.store = store
         self.policy = checked_policy(Policy() if policy is None else policy)
         self.limits = checked_limits(Limits() if limits is None else limits)
