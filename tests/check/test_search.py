@@ -12,10 +12,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lifecycle.check import BY_HAND, CONFIGURATIONS, SEEDS, SMALL, AskPlan, Configuration, Mutant, RunPlan
+from lifecycle.check import BY_HAND, CONFIGURATIONS, SEEDS, SMALL, AskPlan, Configuration, Mutant, RunPlan, world
 from lifecycle.check.configuration import FAMILIES
 from lifecycle.check.found import Explored
-from lifecycle.check.parts import USES, Breach, Glimpse, Poison
+from lifecycle.check.parts import USES, Breach, Glimpse, Poison, apart
+from lifecycle.check.rules import Case, first_broken
 from lifecycle.check.search import explore
 from lifecycle.check.slices import LESS, VIEWS, Slices
 from lifecycle.check.world import Stepper, World
@@ -183,6 +184,35 @@ def test_breach_of_a_footprint_is_an_error(kind: type[Input], look: Callable[[Se
     with pytest.raises(Breach, match=rf"^part {part}: ") as caught:
         searched(CONFIGURATIONS["clients"], Curious(kind, look))
     assert part == caught.value.fields["part"]
+
+
+def test_rule_that_looks_at_the_orphan_timer_is_asked_for_each() -> None:
+    """Given a rule that a step breaks only while somebody is attached, then that is found, as by the naive search.
+
+    A step is judged once for all orphan timers that it leaves alone: but only by rules that do not look at any.
+    """
+    config = CONFIGURATIONS["clients"]
+    with pytest.MonkeyPatch.context() as patch:
+        for place in (world, naive):
+            patch.setattr(place, "first_broken", nobody_decides_while_watched)
+        whole, (_, found) = naive.search(config), searched(config)
+    assert {"watched"} == set(costs(found))
+    assert whole.broken == costs(found)
+
+
+def nobody_decides_while_watched(case: Case) -> str | None:
+    """Let nobody decide while the orphan timer is not armed."""
+    watched = isinstance(case.given, Decide) and case.changed and case.after.orphan is None
+    return "watched" if watched else first_broken(case)
+
+
+def test_session_apart_from_its_orphan_timer_does_not_say_whether_there_is_one() -> None:
+    """Given a session without its orphan timer, then all else of it can be read, and to ask for the timer is a breach."""
+    work = next(work for work in searched(CONFIGURATIONS["expiry"])[0].works.values if work is not None)
+    seen = apart(work)
+    assert (work.head, work.state, work.attachments) == (seen.head, seen.state, seen.attachments)
+    with pytest.raises(Breach, match=r"^part orphan: the kernel looked at it"):
+        seen.orphan is None  # noqa: B015
 
 
 def test_footprint_of_what_is_declared_may_be_read() -> None:
