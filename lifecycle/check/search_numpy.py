@@ -22,8 +22,8 @@ Array = Any
 WIDTH = 62
 """How many bits a state may have: an array holds numbers of 64 bits with a sign."""
 
-CHUNK = 1 << 17
-"""How many states are expanded at once: bounds the memory that their successors take."""
+CHUNK = 1 << 16
+"""How many states are expanded at once: bounds the memory that their successors take, and the time without an answer."""
 
 
 class TooWide(Exception):
@@ -167,24 +167,27 @@ class Arrays:
 
     def expand(self, frontier: Array, may_fail: bool, found: Explored, at: tuple[int, int]) -> Array:
         """Return the unseen successors of a frontier; keep what a fault leads to; note what is wrong."""
-        chunks = [frontier[start : start + CHUNK] for start in range(0, len(frontier), CHUNK)]
-        tables = [self._tables(states) for states in chunks]
+        runs, clients = self._tables(frontier)
         if self.slices.width() > WIDTH:
             raise TooWide
-        plain, faulty = [], []
-        for states, (runs, clients) in zip(chunks, tables, strict=True):
-            kept = self._judged(states, runs, clients, may_fail, found, at)
-            after, failed = self._followed(*kept, may_fail)
-            found.transitions += sum(map(len, after)) + sum(map(len, failed))
-            plain.append(self._unseen(after))
-            faulty.append(self._unseen(failed))
+        states, runs, clients = self._judged(frontier, runs, clients, may_fail, found, at)
+        after, failed = self._followed(states, runs, clients, may_fail)
+        found.transitions += sum(map(len, after)) + sum(map(len, failed))
         found.states += len(frontier)
-        following = self._unique(plain)
+        following, later = self._unseen(after), self._unseen(failed)
         self._seen.add(following)
-        later = self._unique(faulty)
         if len(later):
             self._later.append((at[1] + 1, later))
         return following
+
+    @staticmethod
+    def most() -> int:
+        """Return how many states are expanded at once."""
+        return CHUNK
+
+    def together(self, several: list[Array]) -> Array:
+        """Join what parts of a level have led to."""
+        return self._unique(several)
 
     # -- tables -------------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,26 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 
 import attrs
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lifecycle.check import BY_HAND, CONFIGURATIONS, SEEDS, SMALL, AskPlan, Configuration, Mutant, RunPlan, world
+from lifecycle.check import (
+    BY_HAND,
+    CONFIGURATIONS,
+    SEEDS,
+    SMALL,
+    AskPlan,
+    Configuration,
+    Mutant,
+    RunPlan,
+    search,
+    search_numpy,
+    world,
+)
 from lifecycle.check.configuration import FAMILIES
 from lifecycle.check.found import Explored
 from lifecycle.check.parts import USES, Breach, Glimpse, Poison, apart
@@ -139,6 +152,49 @@ def test_broken_kernel_is_found_out_alike(mutant: Mutant) -> None:
     """Given a kernel without one of its rules, then both searches find the same rules broken, after as many moves."""
     config = attrs.evolve(CONFIGURATIONS["clients"], clients=1, faults=1)
     assert naive.search(config, mutant.make()).broken == costs(searched(config, mutant.make())[1])
+
+
+# -- stopping in between ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+@pytest.mark.parametrize("limit", [1, 7, 100, 656])
+def test_limit_is_kept_to_the_state(limit: int, arrays: bool) -> None:
+    """Given a limit below the number of states, then just so many are visited, and the search says it is cut short."""
+    found = explore(Slices(World(CONFIGURATIONS["crashes"])), limit=limit, arrays=arrays)
+    assert (limit, False) == (found.states, found.complete)
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+def test_limit_that_is_not_exceeded_cuts_nothing_short(arrays: bool) -> None:
+    """Given a limit of as many states as there are, then all are visited, and the search is complete."""
+    found = explore(Slices(World(CONFIGURATIONS["crashes"])), limit=SIZES["crashes"][0], arrays=arrays)
+    assert (*SIZES["crashes"], True) == (found.states, found.transitions, found.complete)
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+def test_search_stops_within_a_level(arrays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a wide level, when somebody says stop in the midst of it, then only what is under way is still visited."""
+    monkeypatch.setattr(search, "AT_ONCE", 5)
+    monkeypatch.setattr(search_numpy, "CHUNK", 5)
+    told: list[int] = []
+
+    def progress(found: Explored) -> bool:
+        told.append(found.states)
+        return found.states >= 200
+
+    found = explore(Slices(World(CONFIGURATIONS["clients"])), progress=progress, arrays=arrays)
+    assert (told[-1], False) == (found.states, found.complete)
+    assert 200 <= found.states < 205
+    assert max(after - before for before, after in pairwise(told)) <= 5
+    assert any(len(level) > 50 for layer in found.levels for level in layer.values())
+
+
+def test_stop_with_nothing_left_to_visit_is_no_cut() -> None:
+    """Given a search that has visited everything, when it is told to stop then, then it is complete."""
+    states = SIZES["crashes"][0]
+    found = explore(Slices(World(CONFIGURATIONS["crashes"])), progress=lambda found: found.states == states)
+    assert (states, True) == (found.states, found.complete)
 
 
 # -- footprints -------------------------------------------------------------------------------------------------------
