@@ -75,8 +75,7 @@ def commands(slices: Slices, fields: tuple[Field, ...]) -> Iterator[str]:
     """Yield a guarded command for each edge: those of the run side, then those of the clients."""
     for key in sorted(slices.run_rows):
         guard = guard_of(fields, key << slices.layout.process, "process")
-        for row in slices.run_rows[key]:
-            yield from commands_of(slices, fields, row, guard)
+        yield from commands_of(slices, fields, slices.run_rows[key], guard)
     for key, clients in sorted(slices.clients.items()):
         low = (key & (1 << slices.face_shift) - 1) << slices.layout.attachments
         seen = [field for field in fields if field.name in ("orphan", "process", "attached")]

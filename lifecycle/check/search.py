@@ -13,12 +13,7 @@ from typing import Any
 
 from lifecycle.check.found import Explored, Violation, note, note_edges
 from lifecycle.check.search_numpy import Arrays, TooWide, numpy
-from lifecycle.check.slices import Pair, Slices
-
-Joined = tuple[int, tuple[tuple[int, tuple[int, ...]], ...], tuple[Pair, ...], bool]
-"""What the run side can do, as one: in how many ways without a fault, and where to, by the bits of the state that are
-kept; the pairs of faults; and whether something breaks a rule.
-"""
+from lifecycle.check.slices import Slices
 
 
 class Plain:
@@ -26,7 +21,6 @@ class Plain:
 
     def __init__(self, slices: Slices, seen: set[int], later: dict[int, int]) -> None:
         self.slices, self.seen, self.later = slices, seen, later
-        self.rows: dict[int, Joined] = {}
 
     @staticmethod
     def listed(frontier: list[int]) -> list[int]:
@@ -55,7 +49,7 @@ class Plain:
         """Return the unseen successors of a frontier; keep what a fault leads to; note what is wrong."""
         following: list[int] = []
         slices, seen, later = self.slices, self.seen, self.later
-        run_rows, clients_at = self.rows, slices.clients
+        run_rows, clients_at = slices.run_rows, slices.clients
         run_shift, work_shift, low_shift = slices.layout.process, slices.layout.work, slices.layout.attachments
         face_of, face_shift, low = slices.face_of_work, slices.face_shift, (1 << slices.face_shift) - 1
         transitions = 0
@@ -66,14 +60,13 @@ class Plain:
                 note(found, Violation(clients.wrong, state, -1, *at))
                 continue
             key = state >> run_shift
-            ways, plainly, faulty, broken = run_rows.get(key) or self.joined(key)
-            transitions += ways
-            for kept, tops in plainly:
-                rest = state & kept
-                for after in [rest | top for top in tops]:
-                    if after not in seen:
-                        seen.add(after)
-                        following.append(after)
+            row = run_rows.get(key) or slices.run_row(key)
+            for keep, bits in row.plain:
+                after = state & keep | bits
+                if after not in seen:
+                    seen.add(after)
+                    following.append(after)
+            transitions += len(row.plain)
             for place, rows in clients.own:
                 plain = rows[state >> place & 3].plain
                 for keep, bits in plain:
@@ -82,31 +75,17 @@ class Plain:
                         seen.add(after)
                         following.append(after)
                 transitions += len(plain)
-            if may_fail and faulty:
-                transitions += len(faulty)
-                for keep, bits in faulty:
+            if may_fail and row.faulty:
+                transitions += len(row.faulty)
+                for keep, bits in row.faulty:
                     after = state & keep | bits
                     if after not in seen and after not in later:
                         later[after] = at[1] + 1
-            if broken or clients.broken:
+            if row.violations or clients.broken:
                 note_edges(slices, found, state, at, may_fail)
         found.states += len(frontier)
         found.transitions += transitions
         return following
-
-    def joined(self, key: int) -> Joined:
-        """Join the rows of the run side: all but the lowest bits is known where these may follow."""
-        rows, at = self.slices.run_row(key), self.slices.layout.process
-        every, low = key << at, (1 << at) - 1
-        by: dict[int, list[int]] = {}
-        for row in rows:
-            for keep, bits in row.plain:
-                by.setdefault(keep & low, []).append(every & keep | bits)
-        plainly = tuple([(kept, tuple(tops)) for kept, tops in by.items()])
-        faulty = tuple([pair for row in rows for pair in row.faulty])
-        ways = sum(map(len, by.values()))
-        found = self.rows[key] = ways, plainly, faulty, any(row.violations for row in rows)
-        return found
 
     @staticmethod
     def most() -> int:

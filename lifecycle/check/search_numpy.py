@@ -209,7 +209,7 @@ class Arrays:
         np = self.np
         new = [key for key in keys if key not in self._run_numbers]
         if new:
-            several = [self.slices.run_row(key) for key in new]
+            several = [self.slices.run_row(key).parts for key in new]
             self._number(row for rows in several for row in rows)
             self._run_numbers.update(zip(new, range(len(self._rows), len(self._rows) + len(new)), strict=True))
             numbers = self._numbers

@@ -96,7 +96,8 @@ UNREAD, RESTARTED = -1, -1
 class Row:
     """All that can happen in a slice: pairs for the search, those by a fault apart, and edges, to tell the story.
 
-    What breaks a rule is no edge. ``enabled`` is a set of kinds, as bits: which can happen.
+    What breaks a rule is no edge. ``enabled`` is a set of kinds, as bits: which can happen. ``parts`` are the rows of
+    several slices of which this one is made.
     """
 
     plain: tuple[Pair, ...]
@@ -104,6 +105,24 @@ class Row:
     edges: tuple[Edge, ...]
     violations: tuple[Edge, ...]
     enabled: int
+    parts: tuple[Row, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Iterable[Row]) -> Row:
+        """Join the rows of several slices."""
+        plain: tuple[Pair, ...] = ()
+        faulty: tuple[Pair, ...] = ()
+        edges: tuple[Edge, ...] = ()
+        violations: tuple[Edge, ...] = ()
+        enabled = 0
+        several = tuple(parts)
+        for one in several:
+            plain += one.plain
+            faulty += one.faulty
+            edges += one.edges
+            violations += one.violations
+            enabled |= one.enabled
+        return cls(plain, faulty, edges, violations, enabled, several)
 
 
 NO_ROW = Row((), (), (), (), 0)
@@ -230,7 +249,7 @@ class Slices:
         self.works: Interned[Session | None] = Interned()
         self.faces: Interned[tuple[object, ...]] = Interned()
         self.face_of_work: list[int] = []
-        self.run_rows: dict[int, tuple[Row, ...]] = {}
+        self.run_rows: dict[int, Row] = {}
         self.clients: dict[int, Clients] = {}
         self._tried: dict[tuple[int, int, int | None, int], tuple[Row, Moves]] = {}
         self._reading: set[tuple[int, int]] = set()
@@ -316,11 +335,11 @@ class Slices:
 
     # -- rows ---------------------------------------------------------------------------------------------------------
 
-    def run_row(self, key: int) -> tuple[Row, ...]:
-        """Return what the run side can do, in several rows; ``key`` is the state without its lowest bits, up to the process."""
+    def run_row(self, key: int) -> Row:
+        """Return what the run side can do; ``key`` is the state without its lowest bits, up to the process."""
         found = self.run_rows.get(key)
         if found is None:
-            found = self.run_rows[key] = tuple(self._fill_run(key << self.layout.process))
+            found = self.run_rows[key] = Row.of(self._fill_run(key << self.layout.process))
         return found
 
     def clients_at(self, key: int) -> Clients:
@@ -566,7 +585,7 @@ class Slices:
         if clients.wrong is not None:
             return []
         own = [rows[state >> at & 3] for at, rows in clients.own]
-        return [*self.run_row(state >> self.layout.process), clients.common, *own]
+        return [self.run_row(state >> self.layout.process), clients.common, *own]
 
     def edges(self, state: int) -> list[tuple[Edge, int]]:
         """Return every edge of a state with its successor."""

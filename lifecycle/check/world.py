@@ -186,8 +186,11 @@ class World:
         return broken
 
     def _judged_apart(self, case: Case) -> tuple[str | None, bool]:
-        """Judge a step of the run side, without its orphan timer if that is enough, and say whether it is."""
-        if case.changed and case.before is not None and case.move.side == "run":
+        """Judge a step of the run side, without its orphan timer if that is enough, and say whether it is.
+
+        Where no client comes, a step is hardly ever met with another timer: to hide it would only cost.
+        """
+        if self.clients and case.changed and case.before is not None and case.move.side == "run":
             try:
                 return self._judged(without_orphan(case)), True
             except Breach as breach:

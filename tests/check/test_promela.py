@@ -57,7 +57,7 @@ def test_spin_visits_as_many_states(name: str, tmp_path: Path) -> None:
 def test_model_has_a_command_for_every_edge_of_the_tables() -> None:
     """Given the tables of a search, then each edge is one command, guarded by the slice it belongs to, with its move."""
     slices = searched("clients")
-    edges = sum(len(row.edges) for rows in slices.run_rows.values() for row in rows)
+    edges = sum(len(row.edges) for row in slices.run_rows.values())
     edges += sum(len(row.edges) for clients in slices.clients.values() for _, rows in clients.own for row in rows)
     text = promela(slices)
     assert edges == text.count("d_step {")
