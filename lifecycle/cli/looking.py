@@ -6,6 +6,7 @@ this file: a command that is refused, or finds nothing to do, takes nothing up a
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 
 import attrs
@@ -15,8 +16,8 @@ from lifecycle.cli.answering import asked_in_place
 from lifecycle.cli.carrying import WAITING, WAITS, tell_end, tell_requests, tell_run
 from lifecycle.cli.target import load
 from lifecycle.cli.writing import Output, on_one_line
-from lifecycle.errors import Invalid, NotFound, Refused
-from lifecycle.kernel.engine import KERNEL
+from lifecycle.errors import Busy, Invalid, NotFound, Refused
+from lifecycle.kernel.engine import KERNEL, due
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import Input, StartRun
 from lifecycle.kernel.replies import AlreadyClosed, AlreadyEnded, Joined, Rejection, Reply
@@ -105,7 +106,12 @@ def started_before(store: SQLiteStore, output: Output, given: StartRun, asks: bo
     if kept is None:
         return None
     ended = None if given.key is None else store.key_ended(given.session, given.key)
-    reply = judged(kept.session, found_in(given, ended))
+    try:
+        reply = judged(kept.session, found_in(given, ended))
+    except Busy:
+        if not goes_on(kept.session):
+            raise
+        return None  # taking it up ends or continues what a process left, and the queue goes on
     if not isinstance(reply, Joined | AlreadyEnded):
         return None
     run = run_named(kept.session, reply.run)
@@ -113,6 +119,11 @@ def started_before(store: SQLiteStore, output: Output, given: StartRun, asks: bo
         return None
     tell_run(output, given.session, reply.run, joined=True)
     return as_it_is(store, output, kept.session, reply.run)
+
+
+def goes_on(session: Session) -> bool:
+    """Say whether taking a session up moves it: code of a dead process is in it, or a timer of it has been due."""
+    return session.execution is not None or due(session, time.time_ns() // 1_000) is not None
 
 
 # -- what there is ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ malformed is refused by name and changes nothing.
 
 from __future__ import annotations
 
+import asyncio
 import reprlib
 import unicodedata
 from collections.abc import Iterable
@@ -87,6 +88,10 @@ def is_whole(value: object) -> bool:
 def is_number(value: object) -> bool:
     """Say whether it is a number, NaN and infinity included."""
     return is_whole(value) or isinstance(value, float)
+
+
+RAISED = (Exception, asyncio.CancelledError)
+"""What code that is called may raise and nobody waits for. A cancelled future that it looks at raises the second."""
 
 
 def check_kind(what: str, got: object, kind: type[object], remedy: str) -> None:
@@ -228,7 +233,21 @@ def check_seconds(what: str, seconds: object, bound: float = float("inf")) -> No
 
 
 def check_answer(request: Request, value: Any) -> None:
-    """Refuse a choice that was not offered."""
-    options = value_of(request.body).get("options") if request.kind == "choice" else None
-    if options is not None and value not in options:
-        raise Invalid(f"request {request.id}", f"{shown(value)} is not offered", f"choose one of {', '.join(options)}")
+    """Refuse a choice that was not offered, what edits no arguments that were shown, and a text that is none.
+
+    An answer to an approval approves: whoever writes *no* into it must not be taken for somebody who agrees.
+    """
+    subject, body = f"request {request.id}", value_of(request.body)
+    if request.kind == "choice" and value not in body["options"]:
+        raise Invalid(subject, f"{shown(value)} is not offered", f"choose one of {', '.join(body['options'])}")
+    if request.kind == "approval" and kind_of(value) != kind_of(body.get("args")):
+        fact = f"{shown(value)} are no edited arguments of it"
+        raise Invalid(subject, fact, "approve it, reject it, or answer with arguments like those it shows")
+    if request.kind == "text" and not (isinstance(value, str) and value.strip()):
+        raise Invalid(subject, f"{shown(value)} is no text", "answer with words, or reject it")
+
+
+def kind_of(value: Any) -> str:
+    """Name the kind of JSON that a value is."""
+    kinds = ((bool, "truth"), (int | float, "number"), (str, "text"), (dict, "object"), (list | tuple, "array"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "nothing")

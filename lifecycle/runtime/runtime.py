@@ -79,7 +79,7 @@ class Runtime(Tracker):
         self._agents: dict[str, Code] = {}
         self._started: dict[tuple[str, str], Code] = {}
         self._closer: asyncio.Task[Any] | None = None
-        self._waiting_for_agent: dict[str, str] = {}
+        self._waiting_for_agent: dict[str, tuple[str, str]] = {}
         self._find: Callable[[str], Agent] = agent_by_name
         if isinstance(agents, Mapping):
             for name, agent in agents.items():
@@ -131,11 +131,11 @@ class Runtime(Tracker):
             check_not_empty(agent=name)
         known = name_of_agent(agent) if name is None else name
         there = self._agents.get(known)
-        waits = known in self._waiting_for_agent.values()
-        if there is not None and there.agent is agent and not waits:
+        waiting = sorted(session for session, (_, agent) in self._waiting_for_agent.items() if agent == known)
+        if there is not None and there.agent is agent and not waiting:
             return known
         self._agents[known] = checked_agent(agent)
-        for session in sorted(session for session, name in self._waiting_for_agent.items() if waits and name == known):
+        for session in waiting:
             line = self._lines.get(session)
             if line is not None and line.offer is not None:
                 self.offered(line, *line.offer)
@@ -191,7 +191,8 @@ class Runtime(Tracker):
     def run_over(self, session: str, run: str) -> None:
         """Forget the agent of a run that has ended."""
         self._started.pop((session, run), None)
-        self._waiting_for_agent.pop(session, None)
+        if self._waiting_for_agent.get(session, (None,))[0] == run:
+            del self._waiting_for_agent[session]
 
     # -- offers and calls ---------------------------------------------------------------------------------------------
 
@@ -203,7 +204,7 @@ class Runtime(Tracker):
         try:
             self._agent(line.id, session.head.spec)
         except LifecycleError as error:
-            self._waiting_for_agent[line.id] = session.head.spec.agent
+            self._waiting_for_agent[line.id] = run, session.head.spec.agent
             log.warning("run %s of session %s waits for its agent (%s)", run, line.id, error)
             return
         self._waiting_for_agent.pop(line.id, None)

@@ -39,6 +39,7 @@ from lifecycle.kernel.replies import Rejection, Reply, Stale
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
+    RAISED,
     check_part,
     checked_limits,
     checked_policy,
@@ -450,7 +451,7 @@ class Stepping:
             if perform is not None:
                 try:
                     perform(self, line, hook, step)
-                except Exception as error:  # the step stands; the other hooks and whoever waits must not suffer
+                except RAISED as error:  # the step stands; the other hooks and whoever waits must not suffer
                     self._not_performed(line, hook, error)
         session = step.session
         assert session is not None
@@ -464,7 +465,7 @@ class Stepping:
         if line.watchers:
             line.changed()
 
-    def _not_performed(self, line: Line, hook: Hook, error: Exception) -> None:
+    def _not_performed(self, line: Line, hook: Hook, error: BaseException) -> None:
         """Count and report a hook that failed; code that could not be called has failed, and its run with it."""
         self.counters["hook_errors"] += 1
         log.exception("session %s: %s could not be performed; the step stands", line.id, type(hook).__name__)
@@ -476,7 +477,7 @@ class Stepping:
         for observer in tuple(self._observers):
             try:
                 observer(observed)
-            except Exception:
+            except RAISED:
                 self.counters["observer_errors"] += 1
                 log.exception("session %s: an observer raised; the step stands", observed.session)
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lifecycle.errors import StoreError
+from lifecycle.runtime.border import RAISED
 from lifecycle.store.port import Commit, Store
 
 Verdicts = Sequence[StoreError | None]
@@ -105,11 +106,16 @@ class Writer:
         self._expected_seconds += SMOOTHING * (told - self._expected_seconds)
         self.commits += len(group)
         self.groups += 1
+        leaving: BaseException | None = None
         for (_, done), verdict in zip(group, verdicts, strict=True):
             try:
                 done(verdict)
-            except Exception:  # one step's trouble must not keep the others of its group waiting
+            except RAISED:  # one step's trouble must not keep the others of its group waiting
                 log.exception("a committed step could not be performed")
+            except BaseException as fault:  # nor may the wish to leave: they are told first
+                leaving = fault
+        if leaving is not None:
+            raise leaving
 
     def _write(self) -> None:
         """Be the thread: commit what is handed over, tell the loop."""
