@@ -381,7 +381,7 @@ class SQLiteStore:
             entry = encode_entry(build_entry(*made))
             record = encode_session(session)
             runs = [(spec.id, spec.admitted, spec.key, encode_whole(spec)) for spec in admitted(commit)]
-            ended = [(one.spec.admitted, one.spec.id, encode_ended(one)) for one in step.ended]
+            ended = [(one.spec.admitted, one.spec.id, encode_ended(one), one.ended_at) for one in step.ended]
             closed = [(one.run, one.request.id, encode_whole(one.request)) for one in step.closed]
         except (TypeError, ValueError, OverflowError) as fault:
             fact = f"revision {revision} cannot be written ({fault})"
