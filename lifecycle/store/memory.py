@@ -141,7 +141,9 @@ class MemoryStore:
         shelf = self._open_shelves().get(session)
         if shelf is None or not shelf.journal:
             return iter(())
-        return iter(shelf.journal[max(0, after + 1 - shelf.journal[0].revision) :])  # revisions are n, n + 1, n + 2, ...
+        return iter(
+            shelf.journal[max(0, after + 1 - shelf.journal[0].revision) :]
+        )  # revisions are n, n + 1, n + 2, ...
 
     def snapshot(self, session: str) -> Session | None:
         """Return the value that later entries stand on; none: they begin with the session."""
@@ -183,16 +185,13 @@ class MemoryStore:
             runs, entries, gone = 0, 0, []
             for name, performed in sessions.items():
                 shelf = shelves.get(name)
-                if shelf is None:
-                    continue
-                shelf.performed = max(shelf.performed, min(performed, shelf.session.revision))
-                if shelf.performed < shelf.session.revision:
-                    continue
+                if shelf is None or max(performed, shelf.performed) < shelf.session.revision:
+                    continue  # a hook of its last steps may be owed
                 ended = [one for one in shelf.aged_runs(before) if one.spec.id != at_work(shelf.session)][:rows_max]
                 old = min(rows_max, sum(1 for _ in takewhile(lambda time: time <= before, shelf.times)))
                 if not ended and not old:
                     continue
-                shelf.snapshot = shelf.session
+                shelf.snapshot, shelf.performed = shelf.session, shelf.session.revision
                 for one in ended:
                     shelf.let_go_of(one)
                 del shelf.journal[:old], shelf.times[:old]

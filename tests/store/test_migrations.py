@@ -19,6 +19,7 @@ from lifecycle.store import SQLiteStore, files, schema
 from lifecycle.store.migrations import TO_NEXT, migrate
 from lifecycle.testing import replay_journal
 
+from .dying import Died, Dying
 from .lives import Life, approved
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -123,44 +124,6 @@ def test_migration_that_dies_anywhere_changes_nothing(older: Path, monkeypatch: 
         assert version == schema.VERSION or before == rows(older)
     assert deaths > len(TO_NEXT[VERSIONS[-1]])
     assert set(before) < set(rows(older))
-
-
-class Died(Exception):
-    """The process is gone."""
-
-
-class Dying:
-    """A process that dies before the n-th statement that writes."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def around(self, connection: sqlite3.Connection) -> sqlite3.Connection:
-        """Return a connection that dies with it."""
-        return Mortal(self, connection)  # type: ignore[return-value]
-
-
-class Mortal:
-    """A connection of a process that dies."""
-
-    def __init__(self, dying: Dying, connection: sqlite3.Connection) -> None:
-        self.dying, self.connection = dying, connection
-
-    def __getattr__(self, name: str) -> object:
-        """Be the connection in everything else."""
-        return getattr(self.connection, name)
-
-    def execute(self, statement: str, *given: object) -> object:
-        """Die before a statement, if it is the one; whoever is dead takes nothing back."""
-        if not statement.startswith(("SELECT", "PRAGMA application", "PRAGMA query")):
-            if not self.dying.left:
-                self.connection.close()
-                raise Died
-            self.dying.left -= 1
-        return self.connection.execute(statement, *given)  # type: ignore[arg-type]
-
-    def rollback(self) -> None:
-        """Do nothing: nobody is left to do it."""
 
 
 def test_older_file_is_refused_to_a_reader_untouched(older: Path) -> None:
