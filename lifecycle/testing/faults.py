@@ -177,7 +177,9 @@ class FaultyStore:
     def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
         """Let go of what is old."""
         self._powered()
-        return self.inner.compact(sessions, before, rows_max)
+        done = self.inner.compact(sessions, before, rows_max)
+        self._wait_if_held()
+        return done
 
     def close(self) -> None:
         """Let go."""
