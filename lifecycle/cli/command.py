@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import sys
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -26,8 +24,9 @@ from lifecycle.cli.answering import asked_in_place
 from lifecycle.cli.asking import refuse_constant
 from lifecycle.cli.carrying import BAD_INPUT, ENDED_OTHERWISE, WAITING, Carrying, OneSessionStore, opened
 from lifecycle.cli.checking import check
-from lifecycle.cli.options import debug_option, json_option
+from lifecycle.cli.options import Seconds, debug_option, json_option, store_option
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
+from lifecycle.cli.storing import store as store_commands
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
@@ -43,38 +42,6 @@ from lifecycle.store.files import default_path
 from lifecycle.store.sqlite import SQLiteStore
 
 PAGE_MAX = 1_000
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-# -- kinds of options -------------------------------------------------------------------------------------------------
-
-
-class Seconds(click.ParamType[float]):
-    """A time in seconds: a number above 0."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number; refuse what is no time."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is no number of seconds above 0", param, ctx)
-        return seconds
-
-
-def store_option(command: F) -> F:
-    """Add --store."""
-    text = f"The SQLite file. Default: {default_path_shown()}."
-    return click.option("--store", metavar="FILE", help=text)(command)
-
-
-def default_path_shown() -> str:
-    """Return the default file as people write it."""
-    return str(default_path()).replace(str(Path.home()), "~", 1)
 
 
 @click.group(
@@ -380,6 +347,7 @@ def history(session: str, after: int, store: str | None, as_json: bool) -> int:
 
 
 lifecycle.add_command(check)
+lifecycle.add_command(store_commands)
 
 
 # -- calling ----------------------------------------------------------------------------------------------------------

@@ -192,11 +192,16 @@ def create(path: Path) -> None:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    synced(path.parent)
+
+
+def synced(folder: Path) -> None:
+    """Bring to the disk which files are in a folder."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -328,6 +333,8 @@ class WriterLock:
     def release(self) -> None:
         """Let another one write."""
         self._file.close()
+
+    close = release
 
     @classmethod
     def forget_all(cls) -> None:

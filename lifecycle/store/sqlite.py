@@ -23,7 +23,7 @@ import attrs
 from lifecycle.errors import StoreError
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session
-from lifecycle.store import schema
+from lifecycle.store import schema, whole
 from lifecycle.store.files import (
     WriterLock,
     check_ours,
@@ -597,6 +597,15 @@ class SQLiteStore:
             connection.execute(statement, (number,))
         marks = (("number", number), ("incarnation", session.incarnation), ("revision", session.revision))
         connection.executemany(schema.KEEP_MARK, marks)
+
+    def vacuum(self) -> None:
+        """Make the file as small as what is in it; what no session lives under leaves, too."""
+        with self._writing, in_words(self._path):
+            connection = self._writable()
+            connection.execute(whole.DROP_POLICIES)
+            self._policy_numbers.clear()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _without_sync(self) -> Iterator[None]:
