@@ -58,11 +58,11 @@ class Checked:
 def check(store: SteadyStore) -> Checked:
     """Read all that a file has, take every journal again, and say what is damaged."""
     checked = Checked()
-    for look in (pages, strays, policies, runs, checkpoints, ends, requests, entries, sessions):
+    for table, look in LOOKS:
         try:
             checked.damages += look(store, checked)
         except StoreError as error:  # the pages of a whole table make no sense
-            checked.damages.append(Damage(look.__name__, None, None, cut(error.fact)))
+            checked.damages.append(Damage(table, None, None, cut(error.fact)))
     checked.damages = list({(one.table, one.session, one.at): one for one in reversed(checked.damages)}.values())[::-1]
     return checked
 
@@ -185,3 +185,17 @@ def sessions(store: SteadyStore, checked: Checked) -> Iterator[Damage]:
     for (session,) in store.rows(whole.ALL_SESSIONS):
         checked.sessions += 1
         yield from attempted(Place("sessions", session, None), replay_kept, store, session)
+
+
+LOOKS: tuple[tuple[str, Callable[[SteadyStore, Checked], Iterator[Damage]]], ...] = (
+    ("file", pages),
+    ("file", strays),
+    ("policies", policies),
+    ("runs", runs),
+    ("checkpoints", checkpoints),
+    ("ended", ends),
+    ("requests", requests),
+    ("journal", entries),
+    ("sessions", sessions),
+)
+"""What is looked at, by the table that is told where all of it cannot be read."""

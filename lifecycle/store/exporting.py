@@ -262,15 +262,15 @@ class Filling:
             case SessionLine():
                 self.session(line)
             case SnapshotLine(session=session, revision=revision, record=record):
-                self.write(schema.KEEP_SNAPSHOT, session, revision, record)
+                self.write(whole.IMPORT_SNAPSHOT, session, revision, record)
             case RunLine(session=session, record=record):
                 self.write(schema.INSERT_RUN, session, line.id, line.admitted, line.key, record)
             case CheckpointLine(session=session, run=run, record=record):
-                self.write(schema.KEEP_CHECKPOINT, session, run, record)
+                self.write(whole.IMPORT_CHECKPOINT, session, run, record)
             case EndedLine(session=session, record=record):
                 self.write(schema.INSERT_ENDED, session, line.admitted, line.run, record, line.ended_at)
             case RequestLine(session=session, record=record):
-                self.write(schema.KEEP_REQUEST, session, line.run, line.id, record)
+                self.write(whole.IMPORT_REQUEST, session, line.run, line.id, record)
             case EntryLine(session=session, record=record):
                 self.write(schema.INSERT_ENTRY, session, line.revision, line.latest, record)
 

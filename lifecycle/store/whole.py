@@ -6,6 +6,8 @@ rows come in an order that does not depend on how the file came to be.
 
 from __future__ import annotations
 
+from lifecycle.store import schema
+
 _OF_SESSIONS = "JOIN sessions ON sessions.number ="
 ALL_SESSIONS = "SELECT id FROM sessions ORDER BY id"
 ALL_POLICIES = "SELECT number, record FROM policies"
@@ -42,6 +44,11 @@ EXPORTED_REQUESTS = "SELECT run, id, record FROM requests WHERE session = ? ORDE
 EXPORTED_ENTRIES = (
     "SELECT sessions.id, journal.revision, latest, journal.record FROM journal "
     f"{_OF_SESSIONS} journal.session ORDER BY journal.number"
+)
+
+IMPORT_SNAPSHOT, IMPORT_CHECKPOINT, IMPORT_REQUEST = (
+    statement.replace(" OR REPLACE", "")
+    for statement in (schema.KEEP_SNAPSHOT, schema.KEEP_CHECKPOINT, schema.KEEP_REQUEST)
 )
 
 DROP_POLICIES = "DELETE FROM policies WHERE number NOT IN (SELECT policy FROM sessions)"
