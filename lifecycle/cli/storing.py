@@ -24,6 +24,7 @@ from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
 from lifecycle.errors import Invalid, NotFound
 from lifecycle.kernel.values import us
 from lifecycle.store.files import beside, default_path, resolved, synced
+from lifecycle.store.port import Compacted
 from lifecycle.store.sqlite import SQLiteStore
 
 DAMAGED = 1
@@ -93,16 +94,18 @@ def compact(retention: float, store: str | None, as_json: bool) -> int:
     """Let go of what is past its retention, and make the file as small as what is in it.
 
     A runtime does the first by itself; this is for a file that none has open, or to give room back to the disk. Runs
-    that have not ended stay. It may be stopped at any moment, and goes on where it was.
+    that have not ended stay. It may be stopped at any moment, and goes on where it was. Exit code 1 if something is damaged:
+    it is named, and left as it is.
     """
     output, path = Output(as_json), there(store)
     with closing(SQLiteStore(path)) as kept:
         before = bytes_of(Path(path))
         now = max(time.time_ns() // 1_000, kept.latest())
         runs = steps = sessions = 0
-        told = time.monotonic()
+        told, refused = time.monotonic(), dict[str, None]()
         for done in batches(kept, now - us(retention)):
-            runs, steps, sessions = runs + done[0], steps + done[1], sessions + done[2]
+            runs, steps, sessions = runs + done.runs, steps + done.entries, sessions + len(done.sessions)
+            refused |= dict.fromkeys(str(error) for error in done.refused)
             if output.err.isatty() and time.monotonic() - told > PROGRESS_SECONDS:
                 told = time.monotonic()
                 output.say(f"{runs} runs, {steps} steps and {sessions} sessions so far")
@@ -112,20 +115,20 @@ def compact(retention: float, store: str | None, as_json: bool) -> int:
     output.data(type="compacted", store=path, **gone, bytes_before=before, bytes_after=after)
     output.text(f"{runs} runs, {steps} steps and {sessions} sessions left")
     output.text(f"{before} bytes before, {after} bytes after")
-    return 0
+    for error in refused:
+        output.say(on_one_line(error), "red")
+    return DAMAGED if refused else 0
 
 
-def batches(kept: SQLiteStore, before: int) -> Iterator[tuple[int, int, int]]:
+def batches(kept: SQLiteStore, before: int) -> Iterator[Compacted]:
     """Let go of all that is old, batch by batch, until a whole round finds nothing that may leave."""
     some = True
     while some:
         some = False
         for names in chunks(kept.aged(before)):
             done = kept.compact(dict.fromkeys(names, 0), before, BATCH_ROWS)
-            for error in done.refused:
-                raise error
             some = some or bool(done.runs or done.entries)
-            yield done.runs, done.entries, len(done.sessions)
+            yield done
 
 
 def chunks(names: Iterator[str]) -> Iterator[list[str]]:
