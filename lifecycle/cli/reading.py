@@ -21,7 +21,7 @@ from lifecycle.errors import NotFound
 from lifecycle.kernel.values import Ended, Run, Session
 from lifecycle.projection import project
 from lifecycle.runtime.handle import open_requests
-from lifecycle.store.files import has_writer
+from lifecycle.store.files import writer_opened_at
 from lifecycle.store.port import Entry, Store
 
 WIDTH_WITHOUT_TERMINAL = 4_096
@@ -39,18 +39,22 @@ LOOK_BACK_REVISIONS = 64
 
 def show_sessions(store: Store, output: Output, after: str | None, limit: int, state: str | None) -> None:
     """Write a page of sessions, in order of their ids, each with its head or the end of its last run."""
-    sessions, process = store.sessions(after, limit, state), has_writer(store.name)
+    sessions, opened_at = store.sessions(after, limit, state), writer_opened_at(store.name)
     lasts = [None if session.head is not None else latest(store, session, 1) for session in sessions]
     if output.as_json:
         for session, last in zip(sessions, lasts, strict=True):
-            output.data(**session_record(store, session, process), last=end_record(last[0]) if last else None)
+            record = session_record(store, session, has_process(session, opened_at))
+            output.data(**record, last=end_record(last[0]) if last else None)
         return
     if not sessions:
         such = f" in state {state}" if state else ""
         output.say(f"store {store.name}: it has no session{such}{f' after {after}' if after else ''}")
         return
     columns = ("session", "state", "run", "agent", "question or end", "changed")
-    rows = [row_of(session, last[0] if last else None, process) for session, last in zip(sessions, lasts, strict=True)]
+    rows = [
+        row_of(session, last[0] if last else None, has_process(session, opened_at))
+        for session, last in zip(sessions, lasts, strict=True)
+    ]
     write_table(output, columns, rows)
     if len(sessions) == limit:
         output.say(f"there may be more: --after {on_one_line(sessions[-1].id)}")
@@ -67,6 +71,15 @@ def row_of(session: Session, last: Ended | None, process: bool) -> Sequence[str]
     return session.id, state, session.head.spec.id + queued, session.head.spec.agent, asked, changed
 
 
+def has_process(session: Session, opened_at: int | None) -> bool:
+    """Say whether a process has the session in hand: it writes to the file, and has stepped this session.
+
+    A process that takes a session up writes a step before anything else. One that carries on a single session, as
+    ``lifecycle run`` does, has the file and leaves all the others as they were.
+    """
+    return opened_at is not None and session.now > opened_at
+
+
 def state_of(session: Session, process: bool) -> str:
     """Return the state of a session, why it is stopped, and whether it needs a process and there is none."""
     if session.cause is not None:
@@ -80,7 +93,7 @@ def show_session(store: Store, output: Output, name: str, after: str | None, lim
     kept = store.load(name)
     if kept is None:
         raise NotFound(f"session {name}", f"not known in {store.name}", "`lifecycle show` lists what there is")
-    session, process = kept.session, has_writer(store.name)
+    session, process = kept.session, has_process(kept.session, writer_opened_at(store.name))
     view = project(session)
     ended = latest(store, session, limit) if after is None else store.ended(name, int(after), limit)
     if output.as_json:
@@ -125,7 +138,7 @@ def latest(store: Store, session: Session, limit: int) -> Sequence[Ended]:
 def session_record(store: Store, session: Session, process: bool) -> dict[str, Any]:
     """Return a session as JSON: what was asked is opened, with the commands that answer it.
 
-    ``process`` says whether a process writes to the file now.
+    ``process`` says whether a process has the session in hand.
     """
     record = fields_of(project(session)) | {"process": process}
     for run, fields in zip(session.unfinished(), record["runs"], strict=True):

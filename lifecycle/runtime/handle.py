@@ -13,16 +13,31 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from lifecycle.errors import Invalid, NotFound, Refused
+from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
+from lifecycle.kernel.judging_decisions import DECISIONS
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Request, us
 from lifecycle.machines import RUN
-from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_choice, check_names, fitted
+from lifecycle.runtime.border import (
+    COUNT_MAX,
+    LOCAL,
+    SECONDS_MAX,
+    check_answer,
+    check_choice,
+    check_count,
+    check_names,
+    check_names_if_any,
+    check_seconds,
+    checked_text,
+    shown,
+)
 from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
+from lifecycle.runtime.line import Line
 from lifecycle.runtime.payload import digest_of, text_of, value_of
-from lifecycle.runtime.questions import Decision, OpenRequest
+from lifecycle.runtime.questions import Decision, OpenRequest, build_open_request
 from lifecycle.runtime.segments import Frame, Gap, Limits, SegmentEnd
 
 T = TypeVar("T")
@@ -140,11 +155,13 @@ class RunHandle:
     async def abort(self, *, by: str = LOCAL, text: str = "") -> Reply:
         """End the run; the queue goes on. Returns once the end is durable; the code may still be returning."""
         check_names(self.tracker.limits.name_chars_max, by=by)
-        reply: Reply = await self.tracker.posted(self.session, AbortRun(self.id, by, fitted(text)))
+        reply: Reply = await self.tracker.posted(self.session, AbortRun(self.id, by, checked_text("text", text)))
         return reply
 
     async def wait(self, timeout_seconds: float | None = None) -> RunEnd:
         """Wait for the end. Raise TimeoutError when it takes longer; that says nothing about the run."""
+        if timeout_seconds is not None:
+            check_seconds("timeout_seconds", timeout_seconds)
         if self.tracker.is_closed:
             raise Refused("runtime", "it is shut down", "start another")
         end = self.end()
@@ -167,10 +184,15 @@ class RunHandle:
             check_choice("state of a run", state, STATES)
         if timeout_seconds is None:
             return await self._reached(states)
+        check_seconds("timeout_seconds", timeout_seconds)
         task = asyncio.ensure_future(self._reached(states))
         return await within(self.tracker, task, timeout_seconds, f"run {self.id}")
 
     async def _reached(self, states: tuple[str, ...]) -> str:
+        def is_there(line: Line) -> bool:
+            run = run_named(line.session, self.id)
+            return run is None or run.state in states
+
         while True:
             run = run_named(self.tracker.session(self.session), self.id)
             if run is not None and run.state in states:
@@ -179,13 +201,16 @@ class RunHandle:
                 raise Refused("runtime", "it is shut down", "start another")
             if run is None:
                 return self._end().state
-            await self.tracker.change(self.session)
+            await self.tracker.change(self.session, is_there)
 
     async def frames(self, after: int = 0, segment: int | None = None) -> AsyncIterator[Frame | Gap | SegmentEnd]:
         """Give the frames of one segment above number ``after``, as they come, then its one end.
 
         ``segment`` none: the latest. A Gap says what had left the bounded buffer.
         """
+        check_count("after", after, -COUNT_MAX)
+        if segment is not None:
+            check_count("segment", segment)
         stream = self.tracker.streams.get(self.session, self.id)
         found = None if stream is None else stream.numbered(segment)
         if found is None:
@@ -232,9 +257,12 @@ async def within(tracker: Host, future: asyncio.Future[T], timeout_seconds: floa
             future.cancel()
 
 
+build_end = twin_of(RunEnd).build
+
+
 def end_of(record: Ended) -> RunEnd:
     """Make what callers get of the record of an ended run."""
-    return RunEnd(record.spec.id, record.state, record.cause, record.who, record.text, value_of(record.result))
+    return build_end(record.spec.id, record.state, record.cause, record.who, record.text, value_of(record.result))
 
 
 def decide_input(
@@ -253,8 +281,10 @@ def decide_input(
     """
     if not isinstance(decision, Decision):
         remedy = "use approve(), reject(), reject_and_continue() or answer(value)"
-        raise Invalid(f"decision on {request}", f"{decision!r} is none", remedy)
-    check_names(limits.name_chars_max, by=by, digest=digest, decision_id=decision_id)
+        raise Invalid(f"decision on {request}", f"{shown(decision)} is none", remedy)
+    check_choice(f"decision on {request}", decision.kind, DECISIONS)
+    check_names(limits.name_chars_max, by=by)
+    check_names_if_any(limits.name_chars_max, digest=digest, decision_id=decision_id)
     content = None
     if decision.content is not None:
         bound = limits.request_bytes_max
@@ -277,4 +307,4 @@ def open_request(run: str, request: Request) -> OpenRequest:
     """Return an open request as clients see it."""
     body = value_of(request.body)
     due_at = None if request.expiry is None else request.expiry.due
-    return OpenRequest(request.id, run, request.kind, body["text"], body, request.digest, due_at)
+    return build_open_request(request.id, run, request.kind, body["text"], body, request.digest, due_at)

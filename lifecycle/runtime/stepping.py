@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
@@ -17,6 +17,7 @@ import attrs
 
 from lifecycle.errors import InvariantBroken, NotFound, Refused, StoreError
 from lifecycle.hooks import CallCode, Hook
+from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.engine import KERNEL, Kernel, Step, due
 from lifecycle.kernel.finding import request_open_or_closed, run_named
 from lifecycle.kernel.inputs import (
@@ -38,6 +39,8 @@ from lifecycle.kernel.replies import Rejection, Reply, Stale
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
+    RAISED,
+    check_part,
     checked_limits,
     checked_policy,
     fitted,
@@ -47,7 +50,7 @@ from lifecycle.runtime.clock import Clock, SystemClock
 from lifecycle.runtime.controllers import Controllers, Signal
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import RunEnd, end_of
-from lifecycle.runtime.line import Item, Late, Line
+from lifecycle.runtime.line import Item, Late, Line, Until
 from lifecycle.runtime.performing import PERFORM, let_go
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
@@ -55,6 +58,8 @@ from lifecycle.runtime.writer import Writer
 from lifecycle.store.port import Commit, Kept, Store, is_behind
 
 log = logging.getLogger("lifecycle")
+
+build_commit = twin_of(Commit).build
 
 
 @attrs.frozen
@@ -84,10 +89,14 @@ class Stepping:
         clock: Clock | None = None,
         kernel: Kernel = KERNEL,
     ) -> None:
+        check_part("store", store, "commit", "use MemoryStore() or SQLiteStore(path)")
+        if clock is not None:
+            check_part("clock", clock, "call_at", "use SystemClock() or VirtualClock()")
+        check_part("kernel", kernel, "step", "leave it out")
         self.store = store
-        self.policy = checked_policy(policy or Policy())
-        self.limits = checked_limits(limits or Limits())
-        self.clock: Clock = clock or SystemClock()
+        self.policy = checked_policy(Policy() if policy is None else policy)
+        self.limits = checked_limits(Limits() if limits is None else limits)
+        self.clock: Clock = SystemClock() if clock is None else clock
         self.kernel = kernel
         self.counters: Counter[str] = Counter()
         self.controllers = Controllers()
@@ -311,7 +320,7 @@ class Stepping:
         assert self._writer is not None
         line.busy = True
         assert step.session is not None
-        commit = Commit(line.session, given, step.session.now, step, line.performed)
+        commit = build_commit(line.session, given, step.session.now, step, line.performed)
         self._writer.stage(commit, lambda verdict: self._committed(line, item, given, step, verdict))
 
     def _committed(self, line: Line, item: Item, given: Input, step: Step, verdict: StoreError | None) -> None:
@@ -334,6 +343,9 @@ class Stepping:
     def _failed(self, line: Line, item: Item, given: Input | Late, error: StoreError) -> None:
         """Tell requests; keep what must be taken first in line and try again, ever more rarely."""
         self.counters["commits_failed"] += 1
+        if self._closed:  # nothing is tried again here
+            item.fail(error)
+            return
         if error.fields.get("permanent") and isinstance(given, Input) and given.fact:
             line.busy = False  # it can never be kept: trying again would hold the session for ever
             self._set_aside(line, item, given, str(error))
@@ -401,7 +413,7 @@ class Stepping:
         self._recover(line.id)
         for item in waiting:
             self._post(line.id, item)
-        line.changed()
+        line.left()
 
     def _recover(self, name: str) -> None:
         """Load a session; its recovery is the first in line. One that cannot be read is named and left."""
@@ -423,13 +435,13 @@ class Stepping:
 
     def new_run_id(self) -> str:
         """Return an id that no run has: nobody needs to look for it."""
-        name = f"r-{uuid.uuid4().hex[:12]}"
+        name = f"r-{os.urandom(6).hex()}"
         self._new_ids.add(name)
         return name
 
-    async def _quiet(self) -> None:
-        """Wait until every step staged so far is durable and performed."""
-        while self._busy() and not self._retries:
+    async def _quiet(self, over_at: int | None = None) -> None:
+        """Wait until every step staged so far is durable and performed, at most until a time of the engine's clock."""
+        while self._busy() and not self._retries and (over_at is None or self.clock.now() < over_at):
             await asyncio.sleep(0)
 
     def _busy(self) -> bool:
@@ -444,7 +456,7 @@ class Stepping:
             if perform is not None:
                 try:
                     perform(self, line, hook, step)
-                except Exception as error:  # the step stands; the other hooks and whoever waits must not suffer
+                except RAISED as error:  # the step stands; the other hooks and whoever waits must not suffer
                     self._not_performed(line, hook, error)
         session = step.session
         assert session is not None
@@ -458,7 +470,7 @@ class Stepping:
         if line.watchers:
             line.changed()
 
-    def _not_performed(self, line: Line, hook: Hook, error: Exception) -> None:
+    def _not_performed(self, line: Line, hook: Hook, error: BaseException) -> None:
         """Count and report a hook that failed; code that could not be called has failed, and its run with it."""
         self.counters["hook_errors"] += 1
         log.exception("session %s: %s could not be performed; the step stands", line.id, type(hook).__name__)
@@ -470,7 +482,7 @@ class Stepping:
         for observer in tuple(self._observers):
             try:
                 observer(observed)
-            except Exception:
+            except RAISED:
                 self.counters["observer_errors"] += 1
                 log.exception("session %s: an observer raised; the step stands", observed.session)
 
@@ -538,10 +550,11 @@ class Stepping:
             if not waiters:
                 del self.end_waiters[session, run]
 
-    async def change(self, session: str) -> None:
-        """Wait for the next committed step of a session; raise NotFound for one that was never opened."""
-        self.session(session)
-        await self._line(session).change()
+    async def change(self, session: str, until: Until | None = None) -> None:
+        """Wait for a step of a session, see ``Line.change``; raise NotFound for one that was never opened."""
+        if session not in self._lines:
+            self.session(session)
+        await self._line(session).change(until)
 
     @property
     def is_closed(self) -> bool:

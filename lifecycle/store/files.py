@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from lifecycle.errors import StoreError
+from lifecycle.errors import Invalid, StoreError
 from lifecycle.store.migrations import migrate
 from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES_SINCE, VERSION
 
@@ -94,9 +94,11 @@ def resolved(path: str | os.PathLike[str] | None, read_only: bool) -> Path:
         with in_words(chosen):
             chosen.parent.mkdir(parents=True, exist_ok=True)
         return chosen.resolve()
-    text = os.fspath(path)
-    if not text or "\0" in text:
-        raise refuse(repr(text), "is no path", "name a file")
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise Invalid("store path", f"it is {type(path).__name__}, no path", "name a file by a text or a Path")
+    if not text or "\0" in text or len(text) > PATH_CHARS_MAX or not is_encodable(text):
+        raise refuse(ascii(text[:PATH_SHOWN_CHARS]), "is no path", "name a file")
     if text == ":memory:":
         raise refuse(text, "is no file", "name one, or in Python use MemoryStore")
     chosen = Path(text)
@@ -111,6 +113,22 @@ def resolved(path: str | os.PathLike[str] | None, read_only: bool) -> Path:
         if read_only and not chosen.exists():
             raise refuse(chosen, "does not exist", "check the path; the first run makes the file")
     return chosen
+
+
+PATH_CHARS_MAX = 4_096
+"""How long a path may be; no system takes a longer one."""
+
+PATH_SHOWN_CHARS = 80
+"""How much of what is no path a message repeats."""
+
+
+def is_encodable(path: str) -> bool:
+    """Say whether a system can be asked for a path."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def beside(path: Path, suffix: str) -> Path:
@@ -278,16 +296,28 @@ LOOKS_MAX, LOOK_SECONDS = 3, 0.005
 """How often a writer tries again, and how long it waits for somebody who only looks."""
 
 
-def has_writer(path: Path | str) -> bool:
-    """Say whether a process has the right to write to a store now; if that cannot be found out, one may have it."""
+def writer_opened_at(path: Path | str) -> int | None:
+    """Return the engine time up to which a store was kept when the process that writes to it now opened it.
+
+    Whatever was not stepped since is not in the hands of that process. None: no process has the right to write; 0 if it
+    cannot be found out, or not yet.
+    """
     try:
         with beside(Path(path), "-lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+            except OSError:
+                _, _, opened_at = file.read(NOTE_BYTES_MAX).partition(b" ")
+                return int(opened_at) if opened_at.endswith(b"\n") and opened_at.strip().isdigit() else 0
     except FileNotFoundError:
-        return False
+        return None
     except OSError:
-        return True
-    return False
+        return 0
+    return None
+
+
+NOTE_BYTES_MAX = 64
+"""How much of a lock file is read: the writer's process, and the engine time at which it opened the store."""
 
 
 class WriterLock:
@@ -304,10 +334,10 @@ class WriterLock:
         try:
             self._take()
             self._file.truncate(0)
-            self._file.write(b"%d" % os.getpid())
+            self._file.write(b"%d " % os.getpid())
         except BlockingIOError:
             self._file.seek(0)
-            holder = self._file.read(20).decode(errors="replace")
+            holder = self._file.read(NOTE_BYTES_MAX).decode(errors="replace").partition(" ")[0]
             self._file.close()
             who = "another store of this process" if holder == str(os.getpid()) else f"process {holder or '?'}"
             raise refuse(path, f"{who} writes to it", "let it do the work; meanwhile the file can be read") from None
@@ -324,6 +354,10 @@ class WriterLock:
                 return
             time.sleep(LOOK_SECONDS)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def note(self, opened_at: int) -> None:
+        """Let whoever looks know the engine time up to which the store was kept when it was opened."""
+        self._file.write(b"%d\n" % opened_at)
 
     @property
     def is_held(self) -> bool:

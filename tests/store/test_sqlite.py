@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -352,14 +353,38 @@ def test_forked_child_does_not_hold_the_right_to_write(tmp_path: Path) -> None:
             os.kill(child, signal.SIGKILL)
 
 
+def test_writer_notes_up_to_when_the_store_was_kept(tmp_path: Path) -> None:
+    """What a session's last step came before is told from what the writer stepped itself, whatever it keeps since."""
+    path = tmp_path / "runs.db"
+    with closing(SQLiteStore(path)) as store:
+        life = Life()
+        assert [None] == store.commit([life.start()])
+        assert 0 == files.writer_opened_at(path)
+    with closing(SQLiteStore(path)) as store:
+        before = life.kept.now
+        assert [None] == store.commit([life.begin()])
+        assert before == files.writer_opened_at(path) < life.kept.now == store.latest()
+
+
+def test_writer_that_has_noted_nothing_may_have_everything(tmp_path: Path) -> None:
+    """While a writer is still opening the store, and where its lock cannot be looked at, nothing is ruled out."""
+    path = tmp_path / "runs.db"
+    lock = files.WriterLock(path)
+    assert 0 == files.writer_opened_at(path)
+    lock.note(17)
+    assert 17 == files.writer_opened_at(path)
+    lock.release()
+    assert 0 == files.writer_opened_at(tmp_path / "runs.db-lock" / "below")
+
+
 def test_who_looks_for_a_writer_keeps_none_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether somebody writes can be seen, and a writer that meets somebody looking gets in all the same."""
     path = tmp_path / "runs.db"
-    assert not files.has_writer(path)
+    assert files.writer_opened_at(path) is None
     store = SQLiteStore(path)
-    assert files.has_writer(path)
+    assert 0 == files.writer_opened_at(path)
     store.close()
-    assert not files.has_writer(path)
+    assert files.writer_opened_at(path) is None
     with (tmp_path / "runs.db-lock").open("rb") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         monkeypatch.setattr(files.time, "sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
