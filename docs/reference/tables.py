@@ -132,7 +132,7 @@ def machines() -> str:
 
 def anywhere(command: click.Command) -> click.Command:
     """Copy a command, its help freed of the folders of this machine."""
-    from lifecycle.cli.command import default_path_shown
+    from lifecycle.cli.options import default_path_shown
 
     copied = copy.copy(command)
     copied.params = [copy.copy(one) for one in command.params]
@@ -154,8 +154,11 @@ def exits() -> str:
     from lifecycle.cli import carrying, stopping
 
     rows = (
-        (0, "done: a run is ready; of `check`: proved"),
-        (carrying.ENDED_OTHERWISE, "a run ended interrupted, stopped or in error; of `check`: refuted"),
+        (0, "done: a run is ready; of `check`: proved; of `store check`: nothing is damaged"),
+        (
+            carrying.ENDED_OTHERWISE,
+            "a run ended interrupted, stopped or in error; of `check`: refuted; of `store check`: damaged",
+        ),
         (carrying.BAD_INPUT, "wrong usage or bad input"),
         (carrying.WAITING, "undecided: a run was left waiting for a human; of `check`: undetermined"),
         (stopping.LEFT_AT_ONCE, "left at once, by a second Ctrl-C"),
@@ -187,7 +190,10 @@ def command_line() -> str:
     text, context = help_of("lifecycle", root)
     parts = [f"# Command line\n\n{WRITTEN}\nMessages go to stderr, data to stdout.\n\n{exits()}", text]
     for name, command in root.commands.items():
-        parts.append(f"## lifecycle {name}\n\n{help_of(name, command, context)[0]}")
+        text, inner = help_of(name, command, context)
+        parts.append(f"## lifecycle {name}\n\n{text}")
+        for part, one in command.commands.items() if isinstance(command, click.Group) else ():
+            parts.append(f"### lifecycle {name} {part}\n\n{help_of(part, one, inner)[0]}")
     return "\n".join([*parts, PRINTED.lstrip()])
 
 

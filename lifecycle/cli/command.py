@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -34,8 +33,9 @@ from lifecycle.cli.carrying import (
 )
 from lifecycle.cli.checking import check
 from lifecycle.cli.looking import decided_before, started_before, tell_nothing_to_decide
-from lifecycle.cli.options import debug_option, json_option
+from lifecycle.cli.options import Seconds, debug_option, json_option, store_option
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
+from lifecycle.cli.storing import store as store_commands
 from lifecycle.cli.streams import let_go
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
@@ -54,38 +54,6 @@ REVISION_MAX = 2**63 - 1
 """The highest number that a store can be asked about."""
 
 STDOUT = 1
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-# -- kinds of options -------------------------------------------------------------------------------------------------
-
-
-class Seconds(click.ParamType[float]):
-    """A time in seconds: a number above 0."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the number; refuse what is no time."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is no number of seconds above 0", param, ctx)
-        return seconds
-
-
-def store_option(command: F) -> F:
-    """Add --store."""
-    text = f"The SQLite file. Default: {default_path_shown()}."
-    return click.option("--store", metavar="FILE", help=text)(command)
-
-
-def default_path_shown() -> str:
-    """Return the default file as people write it."""
-    return str(default_path()).replace(str(Path.home()), "~", 1)
 
 
 @click.group(
@@ -397,6 +365,7 @@ def history(session: str, after: int, store: str | None, as_json: bool) -> int:
 
 
 lifecycle.add_command(check)
+lifecycle.add_command(store_commands)
 
 
 # -- calling ----------------------------------------------------------------------------------------------------------

@@ -186,13 +186,25 @@ def fields_of(record: Any) -> dict[str, Any]:
 
 def history(store: Store, output: Output, name: str, after: int) -> None:
     """Write every step of a session: what arrived, and what came of it."""
-    if store.load(name) is None:
+    kept = store.load(name)
+    if kept is None:
         raise NotFound(f"session {name}", f"not known in {store.name}", "`lifecycle show` lists what there is")
+    compacted, next_one = store.snapshot(name) is not None, after + 1
     for entry in store.journal(name, after):
+        if compacted and entry.revision > next_one:
+            tell_where_it_begins(output, name, entry.revision)
+        next_one = entry.revision + 1
         if output.as_json:
             output.data(**entry_record(entry))
         else:
             output.text("\n".join(entry_lines(entry)))
+    if compacted and next_one <= kept.session.revision:
+        tell_where_it_begins(output, name, kept.session.revision + 1)
+
+
+def tell_where_it_begins(output: Output, name: str, revision: int) -> None:
+    """Say that steps are missing because they were past their retention."""
+    output.say(f"session {on_one_line(name)}: its history begins with revision {revision}; what was before was let go")
 
 
 def entry_record(entry: Entry) -> dict[str, Any]:

@@ -225,10 +225,11 @@ thaw_session = SESSIONS.thaw
 
 def opened(past: Session | None, given: StartRun, now: int) -> Session:
     """Open an incarnation of the session id; it inherits an execution that is still closing."""
+    stands_on = given.floor if past is None else past
     return SESSIONS.make(
         given.session,
-        1 if past is None else past.incarnation + 1,
-        1 if past is None else past.revision + 1,
+        1 if stands_on is None else stands_on.incarnation + 1,
+        1 if stands_on is None else stands_on.revision + 1,
         SESSION.initial,
         None,
         now,

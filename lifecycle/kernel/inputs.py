@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import attrs
 
-from lifecycle.kernel.values import Found, Policy, Question, Request, value
+from lifecycle.kernel.values import Floor, Found, Policy, Question, Request, value
 
 
 @value
@@ -36,7 +36,10 @@ _found = attrs.field(default=NO_FIND, kw_only=True, metadata={"journal": False})
 
 @value
 class StartRun(Input):
-    """Admit a run. ``when_busy``: ``reject``, ``enqueue`` or ``interrupt``. A new session gets the policy."""
+    """Admit a run. ``when_busy``: ``reject``, ``enqueue`` or ``interrupt``. A new session gets the policy.
+
+    A session that is opened where there is none counts on from ``floor``; none: nothing has ever left the store.
+    """
 
     session: str
     run: str
@@ -51,6 +54,7 @@ class StartRun(Input):
     deadline_us: int | None = None
     queue_deadline_us: int | None = None
     on_crash: str = "interrupt"
+    floor: Floor | None = None
     found: Found = _found
 
 

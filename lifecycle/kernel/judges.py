@@ -169,6 +169,9 @@ def start_is_well_formed(session: Session | None, given: StartRun, about: Any) -
         return malformed("deadline", given.deadline_us, ("a positive time", "none"))
     if given.queue_deadline_us is not None and given.queue_deadline_us <= 0:
         return malformed("queue_deadline", given.queue_deadline_us, ("a positive time", "none"))
+    floor = given.floor
+    if floor is not None and (floor.incarnation < 0 or floor.revision < 0):
+        return malformed("floor", floor, ("numbers from 0 on", "none"))
     return None
 
 

@@ -239,6 +239,17 @@ class Closed:
 
 
 @value
+class Floor:
+    """What the lives of sessions that have left a store came to: no later life of any id counts below it.
+
+    Numbers of incarnations and revisions name things for ever, also of a session of which nothing is kept any more.
+    """
+
+    incarnation: int
+    revision: int
+
+
+@value
 class Found:
     """What the store found for the names in an input: the run ended, under that key or that id, and the request."""
 

@@ -23,7 +23,8 @@ from lifecycle.runtime.border import SECONDS_MAX, check_seconds
 from lifecycle.runtime.clock import VirtualClock
 from lifecycle.runtime.handle import within
 from lifecycle.runtime.line import Line
-from lifecycle.runtime.stepping import Observed, Stepping, slot_state
+from lifecycle.runtime.stepping import Observed, slot_state
+from lifecycle.runtime.sweeping import Sweeping
 from lifecycle.runtime.writer import Writer
 
 log = logging.getLogger("lifecycle")
@@ -51,7 +52,7 @@ class ShutdownReport:
     lost: tuple[str, ...] = ()
 
 
-class Draining(Stepping):
+class Draining(Sweeping):
     """Open and close what steps sessions. ``writer_kind`` is how steps are committed; tests choose one without a thread."""
 
     writer_kind: type[Writer] = Writer
@@ -82,6 +83,7 @@ class Draining(Stepping):
                 self._unwatch = self.clock.watch(self._busy)
             self._writer = self.writer_kind(self.store, self.limits.in_place_commit_seconds_max)
             await self._recover_all(list(self.store.unsettled()))
+            self._sweep_in(0)
         except BaseException:
             self._close_all()
             raise
@@ -150,6 +152,7 @@ class Draining(Stepping):
     def _release(self) -> None:
         """Let go of everybody who still waits, and of the writer; note how far hooks were performed."""
         self.timers.stop()
+        self._stop_sweeping()
         self._unwatch()
         self.streams.end_all("shutdown")
         if self._writer is not None:

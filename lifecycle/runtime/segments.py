@@ -55,7 +55,9 @@ class Limits:
     ``input_bytes_max`` and ``frame_bytes_max`` refuse; ``frames_max`` and ``segment_bytes_max`` bound what can be
     replayed; ``streams_max`` bounds how many ended runs keep theirs. After ``loop_stall_seconds`` without a turn of the
     event loop, the run whose code blocks it is named. A commit alone on a disk that takes less than
-    ``in_place_commit_seconds_max`` is made at once rather than handed to the writer thread; 0: never.
+    ``in_place_commit_seconds_max`` is made at once rather than handed to the writer thread; 0: never. What ended longer
+    ago than ``retention_seconds`` leaves the store: it is looked for every ``sweep_seconds``, and goes in batches of at
+    most ``sweep_sessions_max`` sessions, of each at most ``sweep_rows_max`` runs and steps.
     """
 
     input_bytes_max: int = 1_048_576
@@ -72,6 +74,10 @@ class Limits:
     in_place_commit_seconds_max: float = 0.002
     retry_seconds_min: float = 0.05
     retry_seconds_max: float = 5.0
+    retention_seconds: float = 86_400.0
+    sweep_seconds: float = 600.0
+    sweep_sessions_max: int = 64
+    sweep_rows_max: int = 1_024
 
 
 def size_of(text: str) -> int:

@@ -239,7 +239,7 @@ class Stepping:
         """Add what the store has on the names in an input that the session does not have."""
         session = line.session
         if session is None:
-            return given
+            return self._above_the_floor(given)
         if isinstance(given, StartRun):
             found = None if given.key is None else self.store.key_ended(line.id, given.key)
             if found is None and given.run not in self._new_ids:
@@ -254,6 +254,11 @@ class Stepping:
         if isinstance(given, BRINGING_QUESTIONS) and session.head is not None and session.head.asked:
             return self._with_known(line, session.head.spec.id, given)
         return given
+
+    def _above_the_floor(self, given: Input) -> Input:
+        """Let a session that is opened count on from what others, and earlier lives of its id, came to."""
+        floor = self.store.floor() if isinstance(given, StartRun) else None
+        return given if floor is None else cast("Input", attrs.evolve(cast("Any", given), floor=floor))
 
     def _ended_record(self, session: str, run: str) -> Ended | None:
         """Find the record of an ended run; what cannot be written down was never kept."""

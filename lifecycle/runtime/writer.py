@@ -11,11 +11,13 @@ Where another program has the store locked, it is the thread that waits.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from lifecycle.errors import StoreError
 from lifecycle.runtime.border import RAISED
@@ -23,6 +25,7 @@ from lifecycle.store.port import Commit, Store
 
 Verdicts = Sequence[StoreError | None]
 Done = Callable[[StoreError | None], None]
+T = TypeVar("T")
 
 log = logging.getLogger("lifecycle")
 
@@ -50,7 +53,7 @@ class Writer:
         self._flushing = False
         self._writing = 0
         self._expected_seconds = 0.0
-        self._handed: queue.SimpleQueue[list[tuple[Commit, Done]] | None] = queue.SimpleQueue()
+        self._handed: queue.SimpleQueue[list[tuple[Commit, Done]] | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._hurried = threading.Event()
         self.commits = 0
@@ -80,11 +83,19 @@ class Writer:
             if not is_locked(verdicts):
                 self._finish(group, verdicts, seconds)
                 return
+        self._hand(group)
+
+    def chore(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Let the thread do other work on the store between two groups; ``work`` raises nothing."""
+        self._hand(lambda: self._call_back(self._chore_done, done, work()))
+
+    def _hand(self, what: list[tuple[Commit, Done]] | Callable[[], object]) -> None:
+        """Give the thread something to do; it does one thing after another."""
         self._writing += 1
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="lifecycle writer", daemon=True)
             self._thread.start()
-        self._handed.put(group)
+        self._handed.put(what)
 
     def _commit(self, group: list[tuple[Commit, Done]]) -> tuple[Verdicts, float]:
         """Commit a group; a failure of the whole is the verdict on each."""
@@ -123,18 +134,32 @@ class Writer:
             group = self._handed.get()
             if group is None:
                 return
+            if callable(group):
+                group()
+                continue
             verdicts, seconds = self._commit(group)
             until = time.monotonic() + LOCKED_SECONDS_MAX
             while is_locked(verdicts) and time.monotonic() < until and not self._hurried.wait(LOOK_SECONDS):
                 verdicts, seconds = self._commit(group)
-            try:
-                self._loop.call_soon_threadsafe(self._written, group, verdicts, seconds)
-            except RuntimeError:  # the loop is closed: nobody is left to tell
-                return
+            self._call_back(self._written, group, verdicts, seconds)
+
+    def _call_back(self, told: Callable[..., None], *what: Any) -> None:
+        """Tell the loop what the thread has done; where it is closed nobody is left to tell."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(told, *what)
 
     def _written(self, group: list[tuple[Commit, Done]], verdicts: Verdicts, seconds: float) -> None:
         self._writing -= 1
         self._finish(group, verdicts, seconds)
+        self._go_on()
+
+    def _chore_done(self, done: Callable[[T], None], result: T) -> None:
+        self._writing -= 1
+        done(result)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Commit what has gathered meanwhile."""
         if self._staged and not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lifecycle.store.memory import MemoryStore
-from lifecycle.store.port import Commit, Entry, Kept, Store
+from lifecycle.store.port import Commit, Compacted, Entry, Kept, Store
 
 if TYPE_CHECKING:
     from lifecycle.store.sqlite import SQLiteStore
 
-__all__ = ["Commit", "Entry", "Kept", "MemoryStore", "SQLiteStore", "Store"]
+__all__ = ["Commit", "Compacted", "Entry", "Kept", "MemoryStore", "SQLiteStore", "Store"]
 
 
 def __getattr__(name: str) -> object:

@@ -6,25 +6,28 @@ the values are immutable, so keeping them is enough. The law of this file: it re
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from threading import Lock
 
 import attrs
 
 from lifecycle.errors import StoreError
-from lifecycle.kernel.values import Ended, Request, Session
+from lifecycle.kernel.values import Ended, Floor, Request, Session
 from lifecycle.store.port import (
     Commit,
+    Compacted,
     Entry,
     Kept,
     admitted,
+    at_work,
     busy,
     claimed_already,
     journalled,
     name_taken,
     not_following,
+    over_since,
     rearmed,
     settled,
 )
@@ -32,15 +35,32 @@ from lifecycle.store.port import (
 
 @attrs.define(eq=False)
 class Shelf:
-    """Everything that is kept of one session."""
+    """Everything that is kept of one session. ``times`` are those of the entries: the highest of the store at each."""
 
     session: Session
     performed: int
     journal: list[Entry] = attrs.field(factory=list)
+    times: list[int] = attrs.field(factory=list)
+    snapshot: Session | None = None
     runs: set[str] = attrs.field(factory=set)
     keys: dict[str, str] = attrs.field(factory=dict)
     ended: dict[str, Ended] = attrs.field(factory=dict)
     closed: dict[tuple[str, str], Request] = attrs.field(factory=dict)
+
+    def aged_runs(self, before: int) -> list[Ended]:
+        """Return the runs that ended up to a time, in that order."""
+        return list(takewhile(lambda ended: ended.ended_at <= before, self.ended.values()))
+
+    def has_aged(self, before: int) -> bool:
+        """Say whether anything is kept of a time up to this one."""
+        return bool(self.times and self.times[0] <= before) or bool(self.aged_runs(before))
+
+    def let_go_of(self, ended: Ended) -> None:
+        """Forget an ended run by all its names, and what it asked."""
+        del self.ended[ended.spec.id]
+        self.runs.discard(ended.spec.id)
+        self.keys.pop(ended.spec.key or "", None)
+        self.closed = {names: request for names, request in self.closed.items() if names[0] != ended.spec.id}
 
 
 class MemoryStore:
@@ -50,6 +70,7 @@ class MemoryStore:
         self._shelves: dict[str, Shelf] = {}
         self._ids: list[str] = []
         self._latest = 0
+        self._floor: Floor | None = None
         self._closed = self._claimed = False
         self._lock = Lock()
 
@@ -118,7 +139,27 @@ class MemoryStore:
     def journal(self, session: str, after: int = 0) -> Iterator[Entry]:
         """Return the steps of a session with revisions above ``after``, in order."""
         shelf = self._open_shelves().get(session)
-        return iter(()) if shelf is None else iter(shelf.journal[after:])  # revisions are 1, 2, 3, ...
+        if shelf is None or not shelf.journal:
+            return iter(())
+        return iter(
+            shelf.journal[max(0, after + 1 - shelf.journal[0].revision) :]
+        )  # revisions are n, n + 1, n + 2, ...
+
+    def snapshot(self, session: str) -> Session | None:
+        """Return the value that later entries stand on; none: they begin with the session."""
+        shelf = self._open_shelves().get(session)
+        return None if shelf is None else shelf.snapshot
+
+    def floor(self) -> Floor | None:
+        """Return what the sessions that have left came to; none if none has."""
+        self._open_shelves()
+        return self._floor
+
+    def aged(self, before: int) -> Iterator[str]:
+        """Return the ids of sessions that keep something of a time up to ``before``."""
+        with self._lock:
+            found = [name for name, shelf in self._open_shelves().items() if shelf.has_aged(before)]
+        yield from found
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -136,6 +177,36 @@ class MemoryStore:
                 shelf = shelves.get(session)
                 if shelf is not None:
                     shelf.performed = max(shelf.performed, revision)
+
+    def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
+        """Let go of what these sessions keep of a time up to ``before``, with a snapshot in its place."""
+        with self._lock:
+            shelves = self._open_shelves()
+            runs, entries, gone = 0, 0, []
+            for name, performed in sessions.items():
+                shelf = shelves.get(name)
+                if shelf is None or max(performed, shelf.performed) < shelf.session.revision:
+                    continue  # a hook of its last steps may be owed
+                ended = [one for one in shelf.aged_runs(before) if one.spec.id != at_work(shelf.session)][:rows_max]
+                old = min(rows_max, sum(1 for _ in takewhile(lambda time: time <= before, shelf.times)))
+                if not ended and not old:
+                    continue
+                shelf.snapshot, shelf.performed = shelf.session, shelf.session.revision
+                for one in ended:
+                    shelf.let_go_of(one)
+                del shelf.journal[:old], shelf.times[:old]
+                runs, entries = runs + len(ended), entries + old
+                if over_since(shelf.session, before) and not shelf.ended and not shelf.journal:
+                    self._remove(name, shelf.session)
+                    gone.append(name)
+        return Compacted(runs, entries, tuple(gone))
+
+    def _remove(self, name: str, session: Session) -> None:
+        """Forget a session, but not how far its names have counted."""
+        del self._shelves[name]
+        del self._ids[bisect_left(self._ids, name)]
+        floor = self._floor or Floor(0, 0)
+        self._floor = Floor(max(floor.incarnation, session.incarnation), max(floor.revision, session.revision))
 
     def close(self) -> None:
         """Refuse everything from now on; what was kept is gone."""
@@ -182,4 +253,5 @@ class MemoryStore:
         shelf.ended.update((ended.spec.id, ended) for ended in step.ended)
         shelf.closed.update(((closed.run, closed.request.id), closed.request) for closed in step.closed)
         self._latest = max(self._latest, commit.now, session.now)
+        shelf.times.append(self._latest)
         return None

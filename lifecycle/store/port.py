@@ -9,7 +9,7 @@ the transaction that writes it, and everything is found by index, never by a sca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import attrs
@@ -17,8 +17,8 @@ import attrs
 from lifecycle.errors import StoreError
 from lifecycle.hooks import Hook
 from lifecycle.kernel.engine import KERNEL, Kernel, Step
-from lifecycle.kernel.inputs import INPUTS, Input
-from lifecycle.kernel.values import Ended, Request, RunSpec, Session, Timer, value
+from lifecycle.kernel.inputs import INPUTS, Input, StartRun
+from lifecycle.kernel.values import Ended, Floor, Request, RunSpec, Session, Timer, value
 from lifecycle.kernel.work import Move
 
 
@@ -56,6 +56,16 @@ class Kept:
 
     session: Session
     performed: int
+
+
+@attrs.frozen
+class Compacted:
+    """What left a store: how many ended runs and entries, which sessions altogether; and what could not be read."""
+
+    runs: int = 0
+    entries: int = 0
+    sessions: tuple[str, ...] = ()
+    refused: tuple[StoreError, ...] = ()
 
 
 class Store(Protocol):
@@ -110,7 +120,29 @@ class Store(Protocol):
         """Return ended runs of a session in order of their admission, those with ``spec.admitted`` above ``after``."""
 
     def journal(self, session: str, after: int = 0) -> Iterable[Entry]:
-        """Return the steps of a session with revisions above ``after``, in order."""
+        """Return the steps of a session with revisions above ``after``, in order: those that were not compacted."""
+
+    def snapshot(self, session: str) -> Session | None:
+        """Return the value that the entries with higher revisions stand on; none: they begin with the session."""
+
+    def floor(self) -> Floor | None:
+        """Return what the sessions that have left came to; none if none has. A new session counts from there."""
+
+    def aged(self, before: int) -> Iterator[str]:
+        """Return the ids of sessions that keep something of a time up to ``before``, the oldest first.
+
+        They are looked up as they are asked for, so whoever stops holds nothing; an id may come more than once.
+        """
+
+    def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
+        """Let go, in one transaction, of what these sessions keep of a time up to ``before``.
+
+        That is ended runs, with spec, key and closed requests, and entries, at most ``rows_max`` of each for a session;
+        in their place is a snapshot of the present. A session that is over leaves with the last of them. The numbers
+        are those up to which durable hooks were performed here: of a session of which one may still be owed nothing is
+        removed, and never anything of an unfinished run, or of one whose code is still at work. Nobody may step these
+        sessions meanwhile. A crash may undo it as a whole.
+        """
 
     def close(self) -> None:
         """Let go of the store; nothing acknowledged is waiting."""
@@ -137,6 +169,16 @@ BUSY_STATES = frozenset({"starting", "running"})
 def settled(session: Session, performed: int) -> bool:
     """Say whether nothing is left to recover: it is stopped, no code is live, and no durable hook may be owed."""
     return session.state == "stopped" and performed >= session.revision and not busy(session)
+
+
+def over_since(session: Session, before: int) -> bool:
+    """Say whether nothing happened in a session after a time, and nothing will: it is stopped, and no code is live."""
+    return session.state == "stopped" and session.now <= before and not busy(session)
+
+
+def at_work(session: Session) -> str | None:
+    """Return the run whose code has not returned, ended or not: its key is released with it."""
+    return None if session.execution is None else session.execution.run
 
 
 def admitted(commit: Commit) -> list[RunSpec]:
@@ -192,10 +234,16 @@ def not_following(commit: Commit, revision: int | None) -> StoreError | None:
     stands_on = None if before is None else before.revision
     if stands_on != revision:
         return changed_underneath(after.id, stands_on, revision)
-    if after.revision != (stands_on or 0) + 1:
-        fact = f"the step goes from revision {stands_on or 0} to {after.revision}"
+    counted = opens_above(commit.input) if stands_on is None else stands_on
+    if after.revision != counted + 1:
+        fact = f"the step goes from revision {counted} to {after.revision}"
         return StoreError(f"session {after.id}", fact, "commit every journalled step, once and in order")
     return None
+
+
+def opens_above(given: Input) -> int:
+    """Return the revision above which an input opens a session."""
+    return given.floor.revision if isinstance(given, StartRun) and given.floor is not None else 0
 
 
 def is_behind(error: StoreError) -> bool:

@@ -277,6 +277,7 @@ ENDED = Shape(Ended, leave=("spec",))
 SPECS = msgspec.json.Decoder(RunSpec)
 POLICIES = msgspec.json.Decoder(Policy)
 REQUESTS = msgspec.json.Decoder(Request)
+SNAPSHOTS = msgspec.json.Decoder(Session)
 TEXTS = msgspec.json.Decoder(str)
 
 
@@ -290,7 +291,7 @@ def decode_ended(record: object, place: Place, spec: RunSpec) -> Ended:
     return cast("Ended", ENDED.restore(decoded(ENDED.decoder, unsealed(record, place), place), spec))
 
 
-def encode_whole(value: RunSpec | Policy | Request | str) -> bytes:
+def encode_whole(value: RunSpec | Policy | Request | Session | str) -> bytes:
     """Encode a value that is stored as it is."""
     return sealed(to_json(value))
 
@@ -308,6 +309,11 @@ def decode_policy(record: object, place: Place) -> Policy:
 def decode_request(record: object, place: Place) -> Request:
     """Decode a closed request."""
     return decoded(REQUESTS, unsealed(record, place), place)
+
+
+def decode_snapshot(record: object, place: Place) -> Session:
+    """Decode a session that refers to nothing: it outlives its specs and checkpoints."""
+    return decoded(SNAPSHOTS, unsealed(record, place), place)
 
 
 def decode_checkpoint(record: object, place: Place) -> str:

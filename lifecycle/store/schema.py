@@ -15,8 +15,8 @@ from lifecycle.machines import SESSION
 APPLICATION = 0x6C666379
 """What marks the file as ours: ``lfcy``."""
 
-VERSION = 1
-"""The version of the tables; the records in them have one of their own."""
+VERSION = 2
+"""The version of the tables; the records in them have one of their own. Older files are migrated (``migrations``)."""
 
 SCHEMA = f"""
 PRAGMA journal_mode = DELETE;
@@ -59,18 +59,25 @@ CREATE TABLE checkpoints (
     session INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (session, run)
 ) WITHOUT ROWID;
 CREATE TABLE ended (
-    session INTEGER NOT NULL, admitted INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL,
+    session INTEGER NOT NULL, admitted INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL, ended_at INTEGER,
     PRIMARY KEY (session, admitted)
 ) WITHOUT ROWID;
+CREATE INDEX ended_by_time ON ended (ended_at);
 CREATE TABLE requests (
     session INTEGER NOT NULL, run TEXT NOT NULL, id TEXT NOT NULL, record BLOB NOT NULL,
     PRIMARY KEY (session, run, id)
 ) WITHOUT ROWID;
+CREATE TABLE snapshots (session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, record BLOB NOT NULL);
+CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 COMMIT;
 PRAGMA journal_mode = WAL;
 """
 
-TABLES = frozenset({"policies", "sessions", "journal", "runs", "checkpoints", "ended", "requests"})
+TABLES_SINCE = {
+    1: ("policies", "sessions", "journal", "runs", "checkpoints", "ended", "requests"),
+    2: ("snapshots", "marks"),
+}
+"""The tables, by the version that brought them."""
 
 # -- writing a step, in this order ------------------------------------------------------------------------------------
 
@@ -98,8 +105,25 @@ INSERT_ENTRY = "INSERT INTO journal (session, revision, latest, record) VALUES (
 INSERT_RUN = "INSERT INTO runs (session, id, admitted, key, spec) VALUES (?, ?, ?, ?, ?)"
 KEEP_CHECKPOINT = "INSERT OR REPLACE INTO checkpoints (session, run, record) VALUES (?, ?, ?)"
 DROP_CHECKPOINT = "DELETE FROM checkpoints WHERE session = ? AND run = ?"
-INSERT_ENDED = "INSERT INTO ended (session, admitted, run, record) VALUES (?, ?, ?, ?)"
+INSERT_ENDED = "INSERT INTO ended (session, admitted, run, record, ended_at) VALUES (?, ?, ?, ?, ?)"
 KEEP_REQUEST = "INSERT OR REPLACE INTO requests (session, run, id, record) VALUES (?, ?, ?, ?)"
+
+# -- letting go -------------------------------------------------------------------------------------------------------
+
+KEEP_MARK = (
+    "INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
+)
+KEEP_SNAPSHOT = "INSERT OR REPLACE INTO snapshots (session, revision, record) VALUES (?, ?, ?)"
+OLDEST_ENDED = "SELECT admitted, run, ended_at FROM ended WHERE session = ? ORDER BY admitted LIMIT ?"
+OLDEST_ENTRIES = (
+    "SELECT revision, latest FROM journal INDEXED BY journal_by_session WHERE session = ? ORDER BY revision LIMIT ?"
+)
+DROP_ENDED = "DELETE FROM ended WHERE session = ? AND admitted = ?"
+DROP_RUN = "DELETE FROM runs WHERE session = ? AND id = ?"
+DROP_REQUESTS = "DELETE FROM requests WHERE session = ? AND run = ?"
+DROP_ENTRIES = "DELETE FROM journal INDEXED BY journal_by_session WHERE session = ? AND revision <= ?"
+DROP_SNAPSHOT = "DELETE FROM snapshots WHERE session = ?"
+DROP_SESSION = "DELETE FROM sessions WHERE number = ?"
 
 MARK_PERFORMED = "UPDATE sessions SET performed = ? WHERE id = ? AND performed < ?"
 
@@ -109,6 +133,7 @@ SESSION_REVISION = "SELECT revision FROM sessions WHERE id = ?"
 RUN_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND runs.id = ?"
 KEY_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND key = ?"
 
+MARK = "SELECT value FROM marks WHERE name = ?"
 LATEST = "SELECT latest FROM journal ORDER BY number DESC LIMIT 1"
 _SESSION_COLUMNS = "SELECT number, id, revision, performed, policy, record FROM sessions"
 LOAD_SESSION = f"{_SESSION_COLUMNS} WHERE id = ?"
@@ -133,6 +158,19 @@ REQUEST_CLOSED = (
 JOURNAL_PAGE = (
     "SELECT journal.revision, journal.record FROM sessions JOIN journal ON session = sessions.number "
     "WHERE sessions.id = ? AND journal.revision > ? ORDER BY journal.revision LIMIT ?"
+)
+
+SNAPSHOT = "SELECT snapshots.revision, snapshots.record FROM sessions JOIN snapshots ON session = number WHERE id = ?"
+SNAPSHOT_REVISION = "SELECT revision FROM snapshots WHERE session = ?"
+
+AGED_ENDED = (
+    "SELECT ended_at, ended.session, admitted, id FROM ended JOIN sessions ON number = ended.session "
+    "WHERE (ended_at, ended.session, admitted) > (?, ?, ?) AND ended_at <= ? "
+    "ORDER BY ended_at, ended.session, admitted LIMIT ?"
+)
+AGED_ENTRIES = (
+    "SELECT journal.number, latest, id FROM journal JOIN sessions ON sessions.number = journal.session "
+    "WHERE journal.number > ? ORDER BY journal.number LIMIT ?"
 )
 
 SESSIONS_FIRST = f"{_SESSION_COLUMNS} ORDER BY id LIMIT ?"

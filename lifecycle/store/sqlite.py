@@ -14,6 +14,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from threading import Lock
 from typing import Any
 
@@ -21,8 +22,8 @@ import attrs
 
 from lifecycle.errors import StoreError
 from lifecycle.kernel.draft import twin_of
-from lifecycle.kernel.values import Ended, Policy, Request, RunSpec, Session
-from lifecycle.store import schema
+from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session
+from lifecycle.store import schema, whole
 from lifecycle.store.files import (
     WriterLock,
     check_ours,
@@ -37,13 +38,16 @@ from lifecycle.store.files import (
 )
 from lifecycle.store.port import (
     Commit,
+    Compacted,
     Entry,
     Kept,
     admitted,
+    at_work,
     busy,
     claimed_already,
     name_taken,
     not_following,
+    over_since,
     rearmed,
 )
 from lifecycle.store.record import (
@@ -54,6 +58,7 @@ from lifecycle.store.record import (
     decode_policy,
     decode_request,
     decode_session,
+    decode_snapshot,
     decode_spec,
     encode_ended,
     encode_entry,
@@ -71,6 +76,9 @@ POLICIES_MAX = 1_024
 
 JOURNAL_PAGE_ENTRIES = 64
 """How many entries of a journal are read at once: no reader keeps the log from being emptied for long."""
+
+AGED_PAGE_ROWS = 256
+"""How many old rows are looked at before their sessions are named."""
 
 build_entry = twin_of(Entry).build
 
@@ -147,6 +155,7 @@ class SQLiteStore:
                 create(self._path)
             self._writer = open_writer(self._path)
             self._top = first_column(self._writer.execute(schema.TOP_NUMBER).fetchone())
+            self._top = max(self._top, mark(self._writer, "number"))
         self._reader = open_reader(self._path)
         self._latest = self._read_latest()
         if self._lock is not None:
@@ -203,9 +212,9 @@ class SQLiteStore:
         return self._latest if self._writer is not None else self._read_latest()
 
     def _read_latest(self) -> int:
-        """Look at the last row of the journal."""
+        """Look at the last row of the journal; where it was let go, a mark says what stood there."""
         with self._read() as connection:
-            return int(first_column(connection.execute(schema.LATEST).fetchone()))
+            return max(int(first_column(connection.execute(schema.LATEST).fetchone())), mark(connection, "latest"))
 
     def load(self, session: str) -> Kept | None:
         """Return a session, however it was left."""
@@ -316,6 +325,46 @@ class SQLiteStore:
             if len(rows) < JOURNAL_PAGE_ENTRIES:
                 return
 
+    def snapshot(self, session: str) -> Session | None:
+        """Return the value that later entries stand on; none: they begin with the session."""
+        with self._read() as connection:
+            row = connection.execute(schema.SNAPSHOT, (session,)).fetchone()
+        return None if row is None else snapshot_of(session, row)
+
+    def floor(self) -> Floor | None:
+        """Return what the sessions that have left came to; none if none has."""
+        with self._read() as connection:
+            revision = mark(connection, "revision")
+            return Floor(mark(connection, "incarnation"), revision) if revision else None
+
+    def aged(self, before: int) -> Iterator[str]:
+        """Return the ids of sessions that keep something of a time up to ``before``, ended runs first."""
+        yield from self._aged_ended(before)
+        yield from self._aged_entries(before)
+
+    def _aged_ended(self, before: int) -> Iterator[str]:
+        """Name the sessions of runs that ended up to a time, page by page, by the index on it."""
+        place: Row = (-1, 0, 0)
+        while True:
+            with self._read() as connection:
+                rows = connection.execute(schema.AGED_ENDED, (*place, before, AGED_PAGE_ROWS)).fetchall()
+            yield from dict.fromkeys(row[3] for row in rows)
+            if len(rows) < AGED_PAGE_ROWS:
+                return
+            place = rows[-1][:3]
+
+    def _aged_entries(self, before: int) -> Iterator[str]:
+        """Name the sessions of entries of a time, page by page: rows were inserted in the order of their times."""
+        number = 0
+        while True:
+            with self._read() as connection:
+                rows = connection.execute(schema.AGED_ENTRIES, (number, AGED_PAGE_ROWS)).fetchall()
+            old = list(takewhile(lambda row: row[1] <= before, rows))
+            yield from dict.fromkeys(row[2] for row in old)
+            if len(old) < AGED_PAGE_ROWS:
+                return
+            number = rows[-1][0]
+
     # -- writing ------------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -410,7 +459,7 @@ class SQLiteStore:
             )
             record = encode_session(session)
             runs = [(spec, encode_whole(spec)) for spec in admitted(commit)]
-            ended = [(one.spec, encode_ended(one)) for one in step.ended]
+            ended = [(one, encode_ended(one)) for one in step.ended]
             closed = [(one.run, one.request.id, encode_whole(one.request)) for one in step.closed]
         except (TypeError, ValueError, OverflowError) as fault:
             fact = f"revision {revision} cannot be written ({fault})"
@@ -426,8 +475,8 @@ class SQLiteStore:
         group.entries.append((number, revision, group.latest, entry))
         for spec, text in runs:
             group.runs.append((number, spec.id, spec.admitted, spec.key, text))
-        for spec, text in ended:
-            group.ended.append((number, spec.admitted, spec.id, text))
+        for one, text in ended:
+            group.ended.append((number, one.spec.admitted, one.spec.id, text, one.ended_at))
         for run, request, text in closed:
             group.requests.append((number, run, request, text))
         return None
@@ -522,6 +571,78 @@ class SQLiteStore:
         with self._writing, self._without_sync(), self._transaction() as connection:
             connection.executemany(schema.MARK_PERFORMED, rows)
 
+    # -- letting go ---------------------------------------------------------------------------------------------------
+
+    def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
+        """Let go of what these sessions keep of a time up to ``before``, with a snapshot in its place.
+
+        Without a sync: the next commit brings it to the disk, and what a crash undoes is done once more.
+        """
+        runs = entries = 0
+        gone: list[str] = []
+        refused: list[StoreError] = []
+        with self._writing, self._without_sync(), self._transaction() as connection:
+            for name, performed in sessions.items():
+                try:
+                    done = self._compact_one(connection, name, performed, before, rows_max)
+                except StoreError as error:  # damage is met before anything of that session is written
+                    refused.append(error)
+                    continue
+                runs, entries = runs + done.runs, entries + done.entries
+                gone += done.sessions
+        for name in gone:
+            self._numbers.pop(name, None)
+        return Compacted(runs, entries, tuple(gone), tuple(refused))
+
+    def _compact_one(
+        self, connection: sqlite3.Connection, name: str, performed: int, before: int, rows_max: int
+    ) -> Compacted:
+        """Let go of what one session keeps of that time."""
+        row = connection.execute(schema.LOAD_SESSION, (name,)).fetchone()
+        if row is None or max(performed, row[3]) < row[2]:  # a hook of its last steps may be owed
+            return Compacted()
+        session, number = self._joined(connection, row).session, row[0]
+        oldest = connection.execute(schema.OLDEST_ENDED, (number, rows_max)).fetchall()
+        runs = [one for one in oldest if one[2] is not None and one[2] <= before and one[1] != at_work(session)]
+        steps = connection.execute(schema.OLDEST_ENTRIES, (number, rows_max)).fetchall()
+        entries = list(takewhile(lambda step: step[1] <= before, steps))
+        if not runs and not entries:
+            return Compacted()
+        connection.execute(schema.MARK_PERFORMED, (session.revision, name, session.revision))
+        if first_column(connection.execute(schema.SNAPSHOT_REVISION, (number,)).fetchone()) < session.revision:
+            connection.execute(schema.KEEP_SNAPSHOT, (number, session.revision, encode_whole(session)))
+        connection.executemany(schema.DROP_ENDED, [(number, admitted) for admitted, _, _ in runs])
+        connection.executemany(schema.DROP_RUN, [(number, run) for _, run, _ in runs])
+        connection.executemany(schema.DROP_REQUESTS, [(number, run) for _, run, _ in runs])
+        if entries:
+            connection.execute(schema.DROP_ENTRIES, (number, entries[-1][0]))
+            connection.execute(schema.KEEP_MARK, ("latest", entries[-1][1]))
+        leaves = over_since(session, before) and not self._keeps_anything(connection, number)
+        if leaves:
+            self._remove(connection, number, session)
+        return Compacted(len(runs), len(entries), (name,) if leaves else ())
+
+    def _keeps_anything(self, connection: sqlite3.Connection, number: int) -> bool:
+        """Say whether a session has an ended run or an entry."""
+        statements = (schema.OLDEST_ENDED, schema.OLDEST_ENTRIES)
+        return any(connection.execute(statement, (number, 1)).fetchone() for statement in statements)
+
+    def _remove(self, connection: sqlite3.Connection, number: int, session: Session) -> None:
+        """Remove a session, but not how far its names have counted."""
+        for statement in (schema.DROP_SNAPSHOT, schema.DROP_SESSION):
+            connection.execute(statement, (number,))
+        marks = (("number", number), ("incarnation", session.incarnation), ("revision", session.revision))
+        connection.executemany(schema.KEEP_MARK, marks)
+
+    def vacuum(self) -> None:
+        """Make the file as small as what is in it; what no session lives under leaves, too."""
+        with self._writing, in_words(self._path):
+            connection = self._writable()
+            connection.execute(whole.DROP_POLICIES)
+            self._policy_numbers.clear()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def _without_sync(self) -> Iterator[None]:
         """Let commits return before they are on the disk."""
@@ -563,6 +684,21 @@ PAGES = {
 def first_column(row: Row | None, default: Any = 0) -> Any:
     """Return the first column of a row, if there is a row."""
     return default if row is None else row[0]
+
+
+def mark(connection: sqlite3.Connection, name: str) -> int:
+    """Return a number that outlives the rows it came from, 0 if it was never kept."""
+    return int(first_column(connection.execute(schema.MARK, (name,)).fetchone()))
+
+
+def snapshot_of(session: str, row: Row) -> Session:
+    """Make the snapshot of a session of its row."""
+    revision, record = row
+    place = Place("snapshots", session, f"of revision {revision}")
+    snapshot = decode_snapshot(record, place)
+    if snapshot.id != session or snapshot.revision != revision:
+        place.damaged(f"it is that of session {snapshot.id}, revision {snapshot.revision}")
+    return snapshot
 
 
 def remember(known: dict[Any, Any], more: Mapping[Any, Any], bound: int) -> None:

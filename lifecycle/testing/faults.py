@@ -14,9 +14,9 @@ from pathlib import Path
 
 from lifecycle.errors import Invalid, StoreError
 from lifecycle.kernel.inputs import Input
-from lifecycle.kernel.values import Ended, Request, Session
+from lifecycle.kernel.values import Ended, Floor, Request, Session
 from lifecycle.store.memory import MemoryStore
-from lifecycle.store.port import Commit, Entry, Kept, Store, claimed_already
+from lifecycle.store.port import Commit, Compacted, Entry, Kept, Store, claimed_already
 
 HOLD_SECONDS_MAX = 60.0
 """How long a commit is held at most, on the clock of the wall: a test that forgot to let it go fails instead of hanging."""
@@ -161,6 +161,25 @@ class FaultyStore:
     def journal(self, session: str, after: int = 0) -> Iterable[Entry]:
         """Return the steps of a session."""
         return self._readable().journal(session, after)
+
+    def snapshot(self, session: str) -> Session | None:
+        """Return what a journal stands on."""
+        return self._readable().snapshot(session)
+
+    def floor(self) -> Floor | None:
+        """Return what the sessions that have left came to."""
+        return self._readable().floor()
+
+    def aged(self, before: int) -> Iterator[str]:
+        """Return the ids of sessions that keep something old."""
+        return self._readable().aged(before)
+
+    def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
+        """Let go of what is old."""
+        self._powered()
+        done = self.inner.compact(sessions, before, rows_max)
+        self._wait_if_held()
+        return done
 
     def close(self) -> None:
         """Let go."""

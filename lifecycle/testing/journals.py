@@ -1,97 +1,32 @@
-"""Journals: what a real run left, taken again step by step by the kernel.
+"""Journals: what a real run left, for a test to have it taken again by the kernel.
 
-What lives here: the replay of a journal to its last entry, and what differs. What must not: running anything. The law of
-this file: a journal is accepted only if every step gives the same rows and hooks again, keeps every rule, and the last
-one gives the session that the store has.
+What lives here: the replay of a session out of a store or a file. What must not: how a step is taken again; the store
+knows that. The law of this file: a file that is looked at is let go again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-import attrs
-
-from lifecycle.errors import InvariantBroken, NotFound
 from lifecycle.kernel.engine import KERNEL, Kernel
-from lifecycle.kernel.invariants import broken
-from lifecycle.kernel.values import Ended, Session
-from lifecycle.store.port import Entry, Store, replayed
+from lifecycle.store.port import Store
+from lifecycle.store.replaying import Replayed, accepts, replay_kept
 
-
-@attrs.frozen
-class Replayed:
-    """What a journal came to: its entries, the session after the last, and the runs that ended on the way."""
-
-    entries: int
-    session: Session | None
-    ended: tuple[Ended, ...]
-
-
-def accepts(entries: Iterable[Entry], kernel: Kernel = KERNEL, session: Session | None = None) -> Replayed:
-    """Take the steps of a journal again, to its last entry; raise InvariantBroken at the first that differs.
-
-    ``session`` is what the entries stand on; none if they begin with the session.
-    """
-    count = 0
-    ended: list[Ended] = []
-    for entry in entries:
-        step = replayed(session, entry, kernel)
-        after = step.session
-        if after is session or after is None:
-            raise refused(entry, f"the kernel changes nothing ({step.judge})")
-        same("revision", entry, entry.revision, after.revision)
-        same("rows", entry, entry.moves, step.moves)
-        same("hooks", entry, entry.hooks, step.hooks)
-        rule = broken(session, step)
-        if rule is not None:
-            raise refused(entry, f"it breaks {rule}")
-        session, count = after, count + 1
-        ended += step.ended
-    return Replayed(count, session, tuple(ended))
+__all__ = ["Replayed", "accepts", "replay_journal"]
 
 
 def replay_journal(store: Store | Path, session: str, kernel: Kernel = KERNEL) -> Replayed:
-    """Take the whole journal of a session again, from a store or a file, and compare what it ends in with what is kept.
+    """Take the journal of a session again, from a store or a file, and compare what it ends in with what is kept.
 
-    Compared are every step's rows and hooks, the session after the last, and the records of the runs that ended.
+    It begins with the session, or, where it was compacted, with its snapshot. Compared are every step's rows and hooks,
+    the session after the last, and the records of the runs that ended.
     """
-    if isinstance(store, Path):
-        from lifecycle.store import SQLiteStore  # asked for here: in memory nobody needs its codec
+    if not isinstance(store, Path):
+        return replay_kept(store, session, kernel)
+    from lifecycle.store import SQLiteStore  # asked for here: in memory nobody needs its codec
 
-        opened = SQLiteStore(store)
-        try:
-            return replay_journal(opened, session, kernel)
-        finally:
-            opened.close()
-    kept = store.load(session)
-    if kept is None:
-        raise NotFound(f"session {session}", "it is not in this store", "name one that is")
-    done = accepts(store.journal(session), kernel)
-    if done.session != kept.session:
-        raise differing(
-            f"session {session}", "what is kept is not what its journal ends in", kept.session, done.session
-        )
-    for record in done.ended:
-        found = store.run_ended(session, record.spec.id)
-        if found != record:
-            raise differing(f"run {record.spec.id}", "its record is not what its journal says", found, record)
-    return done
-
-
-def same(what: str, entry: Entry, said: object, done: object) -> None:
-    """Raise what differs."""
-    if said != done:
-        raise refused(entry, f"its {what} differ: the journal has {said!r}, the kernel gives {done!r}")
-
-
-def refused(entry: Entry, fact: str) -> InvariantBroken:
-    """Say at which entry a journal is not accepted."""
-    subject = f"journal of session {entry.session}, entry {entry.revision} ({type(entry.input).__name__})"
-    return InvariantBroken(subject, fact, "report it with the journal", rule="journal", revision=entry.revision)
-
-
-def differing(subject: str, fact: str, kept: object, replayed: object) -> InvariantBroken:
-    """Say what of the end is not accepted."""
-    told = f"{fact}: {kept!r} is kept, {replayed!r} follows"
-    return InvariantBroken(subject, told, "report it with the journal", rule="journal")
+    opened = SQLiteStore(store)
+    try:
+        return replay_kept(opened, session, kernel)
+    finally:
+        opened.close()

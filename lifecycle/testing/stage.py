@@ -13,7 +13,7 @@ from typing import Any
 
 from lifecycle.kernel.engine import KERNEL, Kernel
 from lifecycle.runtime import Observed, Runtime, ShutdownReport, Tracker, VirtualClock
-from lifecycle.runtime.writer import Writer
+from lifecycle.runtime.writer import T, Writer
 from lifecycle.testing.agreement import disagreements
 from lifecycle.testing.faults import Disk, FaultyStore
 
@@ -127,6 +127,10 @@ class InPlaceWriter(Writer):
         group, self._staged = self._staged, []
         if group:
             self._finish(group, *self._commit(group))
+
+    def chore(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Do it at once."""
+        done(work())
 
 
 def successor_of(clock: VirtualClock) -> VirtualClock:

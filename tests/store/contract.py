@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from lifecycle.errors import StoreError
-from lifecycle.kernel import Policy, step
+from lifecycle.kernel import Policy, Step, step
 from lifecycle.kernel import inputs as i
-from lifecycle.kernel.values import Found, us
-from lifecycle.store import Commit, Store
+from lifecycle.kernel.values import Floor, Found, us
+from lifecycle.store import Commit, Compacted, Store
+from lifecycle.store.replaying import replay_kept
 
 from .lives import BEGINNING, Life, approved, entry_of, later, parked, stopped
 
@@ -422,6 +423,183 @@ class StoreContract:
         keep(store, late, early)
         assert late.now == store.latest()
 
+    # -- letting go ---------------------------------------------------------------------------------------------------
+
+    def test_ended_run_leaves_by_all_its_names(self, store: Store) -> None:
+        """With an ended run go its spec, its key and its closed requests; the session is what it was."""
+        life, other = approved(key="k-1"), approved("s-2", key="k-1")
+        keep(store, life, other)
+        assert 1 == compact(store, life.now, "s-1").runs
+        assert store.run_ended("s-1", "r-1") is store.key_ended("s-1", "k-1") is None
+        assert store.request_closed("s-1", "r-1", "q-1") is None
+        assert [] == list(store.ended("s-1"))
+        assert kept_of(store, "s-1") == life.session
+        assert other.commits[-1].step.ended[0] == store.key_ended("s-2", "k-1")
+        assert store.request_closed("s-2", "r-1", "q-1") is not None
+
+    def test_nothing_leaves_before_its_time(self, store: Store) -> None:
+        """A microsecond before, nothing has gone; what ended later stays when others leave."""
+        life = approved(key="k-1")
+        first = life.now
+        life.start("r-2", key="k-2")
+        life.begin()
+        life.settle()
+        keep(store, life)
+        begun = life.commits[0].now
+        before = everything(store, "s-1")
+        assert [] == list(store.aged(begun - 1))
+        assert Compacted() == compact(store, begun - 1)
+        assert before == everything(store, "s-1")
+        assert ["s-1"] == list(dict.fromkeys(store.aged(first)))
+        done = compact(store, first)
+        assert (1, 5) == (done.runs, done.entries)
+        assert ["r-2"] == [one.spec.id for one in store.ended("s-1")]
+        assert store.key_ended("s-1", "k-2") is not None
+        assert [6, 7, 8] == [entry.revision for entry in store.journal("s-1")]
+        assert [] == list(store.aged(first))
+
+    def test_names_of_a_run_that_left_are_free(self, store: Store) -> None:
+        """An id and a key name one run until its retention after its end, and another one after that."""
+        life = approved(key="k-1")
+        keep(store, life)
+        compact(store, life.now)
+        life.start("r-1", key="k-1", digest="of something else")
+        keep_last(store, life)
+        assert kept_of(store, "s-1") == life.session
+        replay_kept(store, "s-1")
+
+    def test_unfinished_run_never_leaves(self, store: Store) -> None:
+        """However old: what waits for a human, or in the queue, stays with spec, checkpoint, key and closed requests."""
+        life = parked()
+        life.take(i.Attach("tab"))
+        life.decide("q-1")
+        keep(store, life)
+        closed = store.request_closed("s-1", "r-1", "q-1")
+        done = compact(store, life.now + us(1e9))
+        assert (0, len(life.commits), ()) == (done.runs, done.entries, done.sessions)
+        assert kept_of(store, "s-1") == life.session
+        assert closed is not None and closed == store.request_closed("s-1", "r-1", "q-1")
+        life.decide("q-2")
+        keep_last(store, life)
+        assert kept_of(store, "s-1") == life.session
+        replay_kept(store, "s-1")
+
+    def test_run_whose_code_is_at_work_stays(self, store: Store) -> None:
+        """An ended run whose code has not returned keeps its names until it is released."""
+        life = Life()
+        life.start(key="k-1")
+        life.begin()
+        life.take(i.AbortRun("r-1", "ada"))
+        keep(store, life)
+        assert 0 == compact(store, life.now).runs
+        assert store.key_ended("s-1", "k-1") is not None
+        life.settle()
+        keep_last(store, life)
+        assert 1 == compact(store, life.now).runs
+        assert store.key_ended("s-1", "k-1") is None
+
+    def test_journal_stands_on_a_snapshot(self, store: Store) -> None:
+        """What came before a compaction is its snapshot; it and the entries since replay to the session."""
+        life = parked()
+        keep(store, life)
+        assert store.snapshot("s-1") is store.snapshot("nobody") is None
+        cut = life.session
+        compact(store, life.now)
+        assert cut == store.snapshot("s-1")
+        assert [] == list(store.journal("s-1"))
+        life.decide("q-1")
+        life.decide("q-2")
+        for commit in life.commits[-2:]:
+            assert [None] == list(store.commit([commit]))
+        assert life.commits[-2].step.session is not None
+        first = life.commits[-2].step.session.revision
+        assert [first, first + 1] == [entry.revision for entry in store.journal("s-1")]
+        assert [first + 1] == [entry.revision for entry in store.journal("s-1", first)]
+        assert (2, life.session) == (replay_kept(store, "s-1").entries, replay_kept(store, "s-1").session)
+
+    def test_young_entries_stay_for_the_history(self, store: Store) -> None:
+        """Below the snapshot an entry stays until its own time; a replay does not need it."""
+        life = approved()
+        keep(store, life)
+        assert 2 == compact(store, life.commits[1].now).entries
+        assert [3, 4, 5] == [entry.revision for entry in store.journal("s-1")]
+        assert life.session == store.snapshot("s-1")
+        assert 0 == replay_kept(store, "s-1").entries
+
+    def test_owed_hooks_keep_everything(self, store: Store) -> None:
+        """While a durable hook may be owed nothing of its session is removed, whoever asks."""
+        life = approved()
+        keep(store, life)
+        store.mark_performed({"s-1": 4})
+        before = everything(store, "s-1")
+        assert Compacted() == store.compact({"s-1": 0, "nobody": 9}, life.now, 10)
+        assert before == everything(store, "s-1")
+        assert [5] == [entry.revision for entry in store.journal("s-1", performed(store))]
+        assert 5 == store.compact({"s-1": 5}, life.now, 10).entries
+        assert 5 == performed(store)
+
+    def test_stopped_session_leaves_with_its_last(self, store: Store) -> None:
+        """What is over leaves altogether once everything of it is past its time, not before."""
+        life, other = stopped(), stopped("s-2")
+        keep(store, life, other)
+        assert () == compact(store, life.commits[0].now, "s-1").sessions
+        assert kept_of(store, "s-1") == life.session
+        assert ("s-1",) == compact(store, life.now, "s-1").sessions
+        assert store.load("s-1") is store.snapshot("s-1") is store.run_ended("s-1", "r-1") is None
+        assert [] == list(store.journal("s-1"))
+        assert ["s-2"] == [one.id for one in store.sessions()]
+        assert ["s-2"] == list(dict.fromkeys(store.aged(life.now)))
+
+    def test_session_that_rests_stays(self, store: Store) -> None:
+        """Only what is stopped leaves: a session that waits for its next run keeps its present."""
+        life = approved()
+        keep(store, life)
+        assert () == compact(store, life.now + us(1e9)).sessions
+        assert kept_of(store, "s-1") == life.session
+
+    def test_next_life_counts_from_what_left(self, store: Store) -> None:
+        """No revision and no incarnation of a session that left names anything of a later one, whatever its id."""
+        assert store.floor() is None
+        life = stopped()
+        life.start("r-2")
+        life.close()
+        keep(store, life)
+        compact(store, life.now)
+        assert Floor(2, 4) == store.floor()
+        forgetful, fresh = Life(), Life()
+        forgetful.start()
+        (verdict,) = store.commit([Commit(None, forgetful.commits[0].input, life.now, fresh_step(2), 0)])
+        assert "the step goes from revision 0 to 3" in str(verdict)
+        fresh.start(floor=store.floor())
+        assert (3, 5) == (fresh.kept.incarnation, fresh.kept.revision)
+        fresh.begin()
+        keep(store, fresh)
+        assert kept_of(store, "s-1") == fresh.session
+        assert [entry_of(commit) for commit in fresh.commits] == list(store.journal("s-1"))
+        assert [6] == [entry.revision for entry in store.journal("s-1", 5)]
+        assert (2, fresh.session) == (replay_kept(store, "s-1").entries, replay_kept(store, "s-1").session)
+
+    def test_compaction_is_bounded(self, store: Store) -> None:
+        """One batch takes so many rows of a session at most; the session is there until the last of them."""
+        life = Life()
+        for n in range(6):
+            life.start(f"r-{n}", key=f"k-{n}")
+        life.close()
+        keep(store, life)
+        taken = []
+        while done := list(dict.fromkeys(store.aged(life.now))):
+            batch = store.compact(dict.fromkeys(done, life.kept.revision), life.now, 2)
+            taken.append((batch.runs, batch.entries, batch.sessions))
+        assert [(2, 2, ()), (2, 2, ()), (2, 2, ()), (0, 1, ("s-1",))] == taken
+
+    def test_time_outlives_what_was_kept(self, store: Store) -> None:
+        """Time never runs below what was stored, be it of something that has left."""
+        life = stopped()
+        keep(store, life)
+        compact(store, life.now)
+        assert [] == list(store.sessions())
+        assert life.now == store.latest()
+
     # -- whose it is --------------------------------------------------------------------------------------------------
 
     def test_store_is_claimed_once(self, store: Store) -> None:
@@ -448,9 +626,31 @@ class StoreContract:
             lambda: list(store.journal("s-1")),
             lambda: store.sessions(),
             lambda: store.unsettled(),
+            lambda: list(store.aged(0)),
+            lambda: store.compact({"s-1": 5}, 0, 1),
+            lambda: store.snapshot("s-1"),
+            lambda: store.floor(),
         ):
             with pytest.raises(StoreError, match="closed; open"):
                 call()
+
+
+def compact(store: Store, before: int, *names: str) -> Compacted:
+    """Let go of what some sessions, or all, keep of a time; their hooks were performed."""
+    revisions = {one.id: one.revision for one in store.sessions() if not names or one.id in names}
+    return store.compact(revisions, before, 1_000)
+
+
+def kept_of(store: Store, name: str) -> object:
+    """Return the value of a session as it is kept."""
+    kept = store.load(name)
+    return None if kept is None else kept.session
+
+
+def fresh_step(revision: int) -> Step:
+    """Return a first step of a session that opens above a revision."""
+    life = Life()
+    return life.start(floor=Floor(1, revision)).step
 
 
 def keep_last(store: Store, life: Life) -> None:

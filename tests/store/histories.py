@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lifecycle.kernel import Policy, due
 from lifecycle.kernel import inputs as i
-from lifecycle.kernel.values import Found
+from lifecycle.kernel.values import Ended, Found, Request, Session, us
 from lifecycle.store import Commit, Store
 from lifecycle.store.port import UNJOURNALLED, replayed
 
@@ -147,14 +147,15 @@ def expected(life: Life, event: Event) -> i.Input:
 
 
 LIKELY = ("expected",) * 40
-OFTEN = ("timer", "start", "lost", "recovered")
+COMPACTIONS = ("compact",) * 10
+OFTEN = ("timer", "start", "lost", "recovered", "close", "close", "close")
 
 Histories = list[Event]
 HISTORIES = st.lists(
     st.builds(
         Event,
         session=st.integers(0, 1),
-        kind=st.sampled_from((*LIKELY, *OFTEN, *KINDS)),
+        kind=st.sampled_from((*LIKELY, *OFTEN, *COMPACTIONS, *KINDS)),
         first=st.integers(0, 4),
         second=st.integers(0, 5),
         seconds=st.sampled_from((0.0, 0.5, 3.0, 70.0)),
@@ -172,6 +173,8 @@ def informed(store: Store, name: str, given: Any) -> Any:
     if isinstance(given, i.StartRun) and given.key is not None:
         ended = store.key_ended(name, given.key) or ended
     request = store.request_closed(name, run, given.request) if isinstance(given, i.Decide) else None
+    if isinstance(given, i.StartRun) and store.load(name) is None:
+        given = attrs.evolve(given, floor=store.floor())
     return attrs.evolve(given, found=Found(ended, request))
 
 
@@ -187,10 +190,14 @@ def play_in(make: Callable[[Path], Store], histories: Histories) -> None:
 
 def play(store: Store, histories: Histories) -> None:
     """Play a history: step, commit in groups, and compare all that the store says."""
-    lives = {name: Life(name) for name in NAMES}
+    lives = {name: Remembered(name) for name in NAMES}
     group: list[Commit] = []
     for event in histories:
         life = lives[NAMES[event.session]]
+        if event.kind == "compact":
+            flush(store, group, lives)
+            compact(store, lives, life, event)
+            continue
         given = (expected if event.kind == "expected" else KINDS[event.kind])(life, event)
         if UNJOURNALLED[type(given)]:
             flush(store, group, lives)  # it is looked up, so what was before it must be there
@@ -198,6 +205,7 @@ def play(store: Store, histories: Histories) -> None:
         commit = life.step(given, event.seconds)
         if commit is not None:
             group.append(commit)
+            life.remember(commit, max(one.latest for one in lives.values()))
         if event.last_of_group:
             flush(store, group, lives)
     flush(store, group, lives)
@@ -205,30 +213,84 @@ def play(store: Store, histories: Histories) -> None:
         replay(store, life)
 
 
-def flush(store: Store, group: list[Commit], lives: dict[str, Life]) -> None:
+class Remembered(Life):
+    """A life, and what of it must still be kept: steps with the highest time at each, and ended runs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.times: list[int] = []
+        self.latest = 0
+        self.ended: list[Ended] = []
+        self.closed: dict[tuple[str, str], Request] = {}
+        self.journalled: Session | None = None
+        self.snapshot: Session | None = None
+
+    def remember(self, commit: Commit, latest: int) -> None:
+        """Take note of a step."""
+        self.journalled = commit.step.session
+        self.latest = max(latest, commit.now, self.kept.now)
+        self.times.append(self.latest)
+        self.ended += commit.step.ended
+        self.closed |= {(one.run, one.request.id): one.request for one in commit.step.closed}
+
+    def let_go(self, before: int) -> None:
+        """Forget what is past its time, as the port says."""
+        slot = self.session and self.session.execution
+        gone = [one for one in self.ended if one.ended_at <= before and (not slot or slot.run != one.spec.id)]
+        old = sum(1 for time in self.times if time <= before)
+        if not gone and not old:
+            return
+        self.snapshot = self.journalled
+        self.ended = [one for one in self.ended if one not in gone]
+        runs = {one.spec.id for one in gone}
+        self.closed = {names: request for names, request in self.closed.items() if names[0] not in runs}
+        del self.times[:old], self.commits[:old]
+        if self.kept.state == "stopped" and not slot and not self.times and not self.ended:
+            self.session = self.journalled = self.snapshot = None
+
+
+def compact(store: Store, lives: dict[str, Remembered], life: Remembered, event: Event) -> None:
+    """Let go of what is older than some seconds, of some sessions; of one a hook may be owed."""
+    before = life.now - us(event.seconds if event.first > 2 else 0)
+    performed = {one.name: 0 if one.session is None else one.session.revision for one in lives.values()}
+    if event.second == 0:
+        performed[life.name] = 0
+    aged = {name: performed[name] for name in store.aged(before)}
+    for one in lives.values():
+        kept = store.load(one.name)
+        owed = kept is not None and max(kept.performed, performed[one.name]) < kept.session.revision
+        if kept is not None and not owed:
+            one.let_go(before)
+    store.compact(aged, before, 1_000)
+    for one in lives.values():
+        kept = store.load(one.name)
+        assert one.journalled == (None if kept is None else kept.session)
+
+
+def flush(store: Store, group: list[Commit], lives: dict[str, Remembered]) -> None:
     """Commit a group and compare the sessions; a re-arm of the orphan timer since is in memory only."""
     assert [None] * len(group) == list(store.commit(group))
     group.clear()
     for life in lives.values():
         kept = store.load(life.name)
-        latest = life.commits[-1].step.session if life.commits else None
-        assert latest == (None if kept is None else kept.session)
+        assert life.journalled == (None if kept is None else kept.session)
 
 
-def replay(store: Store, life: Life) -> None:
-    """Take every step of a journal again, and look up whatever has ended."""
-    session = None
+def replay(store: Store, life: Remembered) -> None:
+    """Take every step since the snapshot again, and look up whatever has ended and is still kept."""
+    session = store.snapshot(life.name)
+    assert life.snapshot == session
     entries = list(store.journal(life.name))
     assert [entry_of(commit) for commit in life.commits] == entries
     for entry, commit in zip(entries, life.commits, strict=True):
+        if session is not None and entry.revision <= session.revision:
+            continue
         took = replayed(session, entry)
         assert (commit.step.moves, commit.step.hooks, commit.step.session) == (took.moves, took.hooks, took.session)
         session = took.session
-    ended = [one for commit in life.commits for one in commit.step.ended]
-    assert sorted(ended, key=lambda one: one.spec.admitted) == list(store.ended(life.name, limit=1_000))
-    for one in ended:
+    assert sorted(life.ended, key=lambda one: one.spec.admitted) == list(store.ended(life.name, limit=1_000))
+    for one in life.ended:
         assert one == store.run_ended(life.name, one.spec.id)
         assert one.spec.key is None or one == store.key_ended(life.name, one.spec.key)
-    closed = {(one.run, one.request.id): one.request for commit in life.commits for one in commit.step.closed}
-    for (run, request), value in closed.items():
+    for (run, request), value in life.closed.items():
         assert value == store.request_closed(life.name, run, request)
