@@ -15,6 +15,7 @@ import coverage
 import pytest
 
 from .profiles import register
+from .reliability.medium import is_there
 
 register()
 
@@ -37,9 +38,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.nodeid.startswith(TOGETHER):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
         for program in (mark.args[0] for mark in item.iter_markers("needs")):
-            if shutil.which(program) is None:
+            if not is_installed(program):
                 item.add_marker(pytest.mark.skip(reason=f"needs {program}"))
                 absent[program] = absent.get(program, 0) + 1
+
+
+def is_installed(program: str) -> bool:
+    """Say whether something of the system is there: a program, or that function of the SQLite this Python uses."""
+    return is_there() if program == "sqlite3_vfs_find" else shutil.which(program) is not None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -50,9 +50,16 @@ def refuse(path: Path | str, fact: str, remedy: str) -> StoreError:
     return StoreError(f"store {path}", fact, remedy, path=str(path))
 
 
-def refuse_sqlite(path: Path | str, fault: sqlite3.Error) -> StoreError:
-    """Say in words what SQLite says in codes."""
-    code = getattr(fault, "sqlite_errorcode", None) or 0
+def code_of(fault: sqlite3.Error | UnicodeDecodeError) -> int:
+    """Return SQLite's code of a fault; one that Python found in what SQLite gave it has none, and is damage if of a text."""
+    if isinstance(fault, UnicodeDecodeError) or "decode to UTF-8" in str(fault):
+        return sqlite3.SQLITE_CORRUPT
+    return getattr(fault, "sqlite_errorcode", None) or 0
+
+
+def refuse_sqlite(path: Path | str, fault: sqlite3.Error | UnicodeDecodeError) -> StoreError:
+    """Say in words what SQLite says in codes, and what Python says of a text of SQLite's that is none."""
+    code = code_of(fault)
     unknown = f"fails ({fault})", "report it with the file"
     fact, remedy = FAULTS.get(code) or FAULTS.get(code & 0xFF, unknown)
     locked = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -69,7 +76,7 @@ def in_words(path: Path | str) -> Iterator[None]:
     """Turn every error of the disk or of SQLite into a sentence."""
     try:
         yield
-    except sqlite3.Error as fault:
+    except (sqlite3.Error, UnicodeDecodeError) as fault:
         raise refuse_sqlite(path, fault) from None
     except OSError as fault:
         raise refuse_os(path, fault) from None
@@ -155,7 +162,7 @@ def check_ours(path: Path) -> None:
         try:
             check_marks(path, connection)
         except sqlite3.DatabaseError as fault:
-            if fault.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
+            if code_of(fault) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
                 raise
 
 
@@ -265,7 +272,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         return reader(path, "mode=ro")
     except sqlite3.OperationalError as fault:
         log = beside(path, "-wal")
-        if fault.sqlite_errorcode & 0xFF not in UNWRITABLE or (log.exists() and log.stat().st_size):
+        if code_of(fault) & 0xFF not in UNWRITABLE or (log.exists() and log.stat().st_size):
             raise
         return reader(path, "mode=ro&immutable=1")
 

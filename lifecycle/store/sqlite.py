@@ -25,6 +25,7 @@ from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session
 from lifecycle.store import schema, whole
 from lifecycle.store.files import (
+    FAULTS,
     WriterLock,
     check_ours,
     create,
@@ -204,7 +205,7 @@ class SQLiteStore:
                     yield connection
                 finally:
                     connection.rollback()
-            except sqlite3.Error as fault:
+            except (sqlite3.Error, UnicodeDecodeError) as fault:
                 raise refuse_sqlite(self._path, fault) from None
 
     def latest(self) -> int:
@@ -214,7 +215,10 @@ class SQLiteStore:
     def _read_latest(self) -> int:
         """Look at the last row of the journal; where it was let go, a mark says what stood there."""
         with self._read() as connection:
-            return max(int(first_column(connection.execute(schema.LATEST).fetchone())), mark(connection, "latest"))
+            latest, marked = first_column(connection.execute(schema.LATEST).fetchone()), mark(connection, "latest")
+        if not isinstance(latest, int):
+            raise refuse(self._path, *FAULTS[sqlite3.SQLITE_CORRUPT])
+        return max(latest, marked)
 
     def load(self, session: str) -> Kept | None:
         """Return a session, however it was left."""
@@ -238,6 +242,8 @@ class SQLiteStore:
         session = decode_session(record, place, self._policy(connection, policy), spec_of, checkpoint_of)
         if session.id != name or session.revision != revision:
             place.damaged(f"it is that of session {session.id}, revision {session.revision}")
+        if not isinstance(performed, int):
+            place.damaged("how far hooks were performed is no number")
         return Kept(session, performed)
 
     def _policy(self, connection: sqlite3.Connection, number: int) -> Policy:
@@ -390,7 +396,9 @@ class SQLiteStore:
     def _undone(self, connection: sqlite3.Connection, fault: BaseException) -> BaseException:
         """Roll back, and say what to raise: a fault of SQLite as a sentence, any other as it is."""
         connection.rollback()
-        return refuse_sqlite(self._path, fault) if isinstance(fault, sqlite3.Error) else fault
+        if isinstance(fault, (sqlite3.Error, UnicodeDecodeError)):
+            return refuse_sqlite(self._path, fault)
+        return fault
 
     def commit(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         """Keep several steps in one transaction, in order; return a verdict for each."""
@@ -565,10 +573,11 @@ class SQLiteStore:
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
         """Note up to which revision the durable hooks of these sessions were performed.
 
-        Without a sync: the next commit brings it to the disk, and what a crash takes is performed once more.
+        With a sync, as every transaction here: if one were left in memory and the next sync failed, it would be gone from
+        the disk for good, and all that is written behind it in the log with it.
         """
         rows = [(revision, session, revision) for session, revision in revisions.items()]
-        with self._writing, self._without_sync(), self._transaction() as connection:
+        with self._writing, self._transaction() as connection:
             connection.executemany(schema.MARK_PERFORMED, rows)
 
     # -- letting go ---------------------------------------------------------------------------------------------------
@@ -576,12 +585,12 @@ class SQLiteStore:
     def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
         """Let go of what these sessions keep of a time up to ``before``, with a snapshot in its place.
 
-        Without a sync: the next commit brings it to the disk, and what a crash undoes is done once more.
+        With a sync, as every transaction here; see ``mark_performed``.
         """
         runs = entries = 0
         gone: list[str] = []
         refused: list[StoreError] = []
-        with self._writing, self._without_sync(), self._transaction() as connection:
+        with self._writing, self._transaction() as connection:
             for name, performed in sessions.items():
                 try:
                     done = self._compact_one(connection, name, performed, before, rows_max)
@@ -642,18 +651,6 @@ class SQLiteStore:
             self._policy_numbers.clear()
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    @contextmanager
-    def _without_sync(self) -> Iterator[None]:
-        """Let commits return before they are on the disk."""
-        connection = self._writer
-        if connection is None:
-            raise self._shut()
-        connection.execute("PRAGMA synchronous = NORMAL")
-        try:
-            yield
-        finally:
-            connection.execute("PRAGMA synchronous = FULL")
 
     def _shut(self) -> StoreError:
         """Say why there is no connection."""

@@ -222,6 +222,39 @@ def test_damaged_file_is_refused(tmp_path: Path) -> None:
     assert "is damaged; restore the file from a copy" in refused(lambda: list(SQLiteStore(path).sessions()))
 
 
+def spelled_wrong(path: Path) -> None:
+    """Let the name of a table be no text."""
+    path.write_bytes(path.read_bytes().replace(b"policies", b"pol\xf3cies"))
+
+
+def timed_wrong(path: Path) -> None:
+    """Let the time of the last entry be no number."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE journal SET latest = x'00'")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("spoil_it", [spelled_wrong, timed_wrong])
+def test_file_whose_values_are_of_no_kind_is_refused(
+    tmp_path: Path, spoil_it: Callable[[Path], None], read_only: bool
+) -> None:
+    """Damage that SQLite does not notice, because it would store that, too, is told like any other."""
+    path = tmp_path / "runs.db"
+    full_store(path)
+    spoil_it(path)
+    assert "is damaged; restore the file from a copy" in refused(lambda: SQLiteStore(path, read_only=read_only))
+
+
+def test_session_whose_mark_is_no_number_is_refused(tmp_path: Path) -> None:
+    """How far hooks were performed is not guessed."""
+    full_store(tmp_path / "runs.db")
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE sessions SET performed = 'many'")
+    store = SQLiteStore(tmp_path / "runs.db", read_only=True)
+    assert "is damaged (how far hooks were performed is no number)" in refused(lambda: store.load("s-1"))
+    store.close()
+
+
 # -- read-only --------------------------------------------------------------------------------------------------------
 
 

@@ -100,7 +100,7 @@ def test_acknowledged_step_survives_the_death_of_its_process(tmp_path: Path) -> 
 
 
 def test_every_commit_is_synced(store: SQLiteStore) -> None:
-    """The writer waits for the disk at each commit; only the mark of what was performed does not."""
+    """The writer waits for the disk at each transaction, also when it marks what was performed."""
     assert store._writer is not None
     for _ in range(2):
         assert [(2,), ("wal",)] == [
@@ -135,7 +135,7 @@ store = SQLiteStore(folder / "runs.db")
 for life in lives:
     for commit in life.commits:
         assert store.commit([commit]) == [None]
-        store.mark_performed({life.name: commit.step.session.revision})
+store.mark_performed({life.name: life.kept.revision for life in lives})  # many at a time, as a runtime does
 (folder / "end-mark").write_text("")
 """
 

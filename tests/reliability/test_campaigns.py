@@ -1,0 +1,100 @@
+"""Every campaign finds nothing, and finds something as soon as a protection is taken away.
+
+What lives here: the short form of each campaign, as the command runs it. What must not: a fault. The law of this file: a
+campaign whose control fails to find anything is worth nothing, so controls are run as often as campaigns.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lifecycle.hooks import HOOKS
+from lifecycle.kernel.inputs import INPUTS
+
+from ..profiles import IS_SOAK
+from .campaigns import CAMPAIGNS
+from .golden import entries_of, golden_files, of_this_version
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDS_MEDIUM = ("R1", "R2", "R4")
+"""Campaigns that stand in front of SQLite's file layer."""
+
+ENOUGH_FOR_A_CONTROL = {"R1": 24, "R2": 700, "R3": 400, "R4": 60}
+"""How much a campaign covers with a protection taken away; the others cover what they always do."""
+
+
+def campaign(name: str, *options: str) -> dict[str, Any]:
+    """Run a campaign as people do; return its figures."""
+    program = [sys.executable, "-m", "tests.reliability", name, "--json", *options]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout, done.stderr
+    (figures,) = json.loads(done.stdout)
+    assert isinstance(figures, dict)
+    return {**figures, "code": done.returncode}
+
+
+def marked(*given: str) -> Any:
+    """Say of a campaign what it needs of this machine."""
+    return pytest.param(*given, marks=[pytest.mark.needs("sqlite3_vfs_find")] if given[0] in NEEDS_MEDIUM else [])
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize("name", [marked(name) for name in CAMPAIGNS])
+def test_campaign_finds_nothing(name: str) -> None:
+    """Given every fault of its kind, then nothing is lost, invented, half done or left over; and faults really fired."""
+    found = campaign(name, *(["--long"] if IS_SOAK else []))
+    assert ([], 0) == (found["violations"], found["code"])
+    assert 0 < found["covered"] and sum(found["fired"].values())
+
+
+CONTROLS = [(name, control) for name, one in CAMPAIGNS.items() for control in one.controls]
+
+
+@pytest.mark.unmeasured
+@pytest.mark.parametrize(("name", "control"), [marked(*pair) for pair in CONTROLS], ids=" without ".join)
+def test_campaign_finds_what_its_protection_keeps_away(name: str, control: str) -> None:
+    """Given one protection less, then the same campaign finds violations, and each can be made again by its place."""
+    amount = ["--points", str(ENOUGH_FOR_A_CONTROL[name])] if name in ENOUGH_FOR_A_CONTROL else []
+    found = campaign(name, "--without", control, *amount)
+    assert found["violated"] and found["code"] == 0
+    place, what = found["violations"][0]
+    assert what
+    if name != "R13":  # an id that is drawn anew each time may come out the same
+        assert campaign(name, "--without", control, "--at", place)["violated"]
+
+
+@pytest.mark.unmeasured
+@pytest.mark.needs("sqlite3_vfs_find")
+@pytest.mark.needs("strace")
+def test_failing_system_calls_are_met(tmp_path: Path) -> None:
+    """Given a system call that fails, as strace makes it, then the store refuses, and keeps again when it does not."""
+    for place in ("real:pwrite64:ENOSPC:23", "real:fdatasync:EIO:5"):
+        found = campaign("R4", "--at", place)
+        assert ([], 0) == (found["violations"], found["code"])
+        assert found["fired"], "strace may not trace here, or the call is never made"
+
+
+@pytest.mark.unmeasured
+@pytest.mark.needs("sqlite3_vfs_find")
+def test_failed_sync_takes_nothing_with_it_that_is_acknowledged_later() -> None:
+    """Given a mark, then a sync that fails and forgets, and a commit that is refused and then kept, when the power is
+
+    cut, then the commit is there: nothing that was not safe lies before it in the log.
+    """
+    place = "file:1:sync:error:until it is mended:29"
+    assert [] == campaign("R4", "--at", place)["violations"]
+    assert campaign("R4", "--at", place, "--without", "the sync of marks")["violated"]
+
+
+def test_golden_journals_show_everything() -> None:
+    """There is a golden file of this version, and together they show every kind of input and of hook."""
+    assert of_this_version() in golden_files()
+    entries = [entry for path in golden_files() for entry in entries_of(path)]
+    assert set(INPUTS) == {type(entry.input).__name__ for entry in entries}
+    assert set(HOOKS) == {type(hook).__name__ for entry in entries for hook in entry.hooks}
