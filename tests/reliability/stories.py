@@ -77,7 +77,7 @@ def groups_of(commits: list[Commit], seed: int | str, most: int = 3) -> list[lis
     return groups
 
 
-TABLES = sorted(schema.TABLES)
+TABLES = sorted(name for names in schema.TABLES_SINCE.values() for name in names)
 
 
 def everything_in(connection: sqlite3.Connection) -> str:
