@@ -80,6 +80,8 @@ def principals(what: str, names: Iterable[str]) -> tuple[str, ...]:
     if not isinstance(names, Iterable):
         raise Invalid(what, f"{names!r} are no names", "use a tuple of texts, () for nobody")
     several = tuple(names)
+    if not several:
+        return several
     check_names(NAME_CHARS_MAX, **{f"{what} {place + 1}": name for place, name in enumerate(several)})
     if "" in several:
         raise Invalid(what, "an empty name is nobody's", "leave it out")

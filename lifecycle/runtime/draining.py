@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -18,9 +19,9 @@ from lifecycle.errors import Invalid, Refused, StoreError
 from lifecycle.hooks import ReportAbandoned
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import Shutdown
-from lifecycle.kernel.values import us
 from lifecycle.runtime.border import SECONDS_MAX
 from lifecycle.runtime.clock import VirtualClock
+from lifecycle.runtime.handle import within
 from lifecycle.runtime.line import Line
 from lifecycle.runtime.stepping import Observed, Stepping, slot_state
 from lifecycle.runtime.writer import Writer
@@ -131,7 +132,7 @@ class Draining(Stepping):
         for line in self._lines.values():
             for item in line.everything_in_line():
                 item.fail(gone)
-            line.changed()
+            line.left()
         for future in [future for several in self.end_waiters.values() for future in several]:
             if not future.done():
                 future.set_exception(gone)
@@ -148,12 +149,14 @@ class Draining(Stepping):
 
         Code that asks for the shutdown itself is aborted like any other, but not waited for.
         """
-        await self._until(lambda: not self._executing(), drain_seconds)
+        await self._until_none(lambda line: is_executing(line) and not self.is_own_code(line), drain_seconds)
         await self._quiet()  # a begin on its way is granted now, and aborted with the others
-        ending = [(line, run_in_slot(line)) for line in self._executing(own=True)]
+        ending = [(line, run_in_slot(line)) for line in self._lines.values() if is_executing(line)]
         for line, _ in ending:
             self.post(line.id, Shutdown())
-        await self._until(lambda: not self._executing(own=True) and not self._live_code(), self._patience())
+        await self._until_none(
+            lambda line: is_executing(line) or (is_live(line) and not self.is_own_code(line)), self._patience()
+        )
         await self._quiet()
         return [run for line, run in ending if line.session and run_named(line.session, run) is None]
 
@@ -161,36 +164,32 @@ class Draining(Stepping):
         """Return how long a shutdown waits for code to return: the closing grace, and time to give it up."""
         return self.policy.closing_grace_seconds + 1.0
 
-    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
-        """Wait until something is so, at most for a time of the engine's clock."""
-        if done():
-            return
-        loop = asyncio.get_running_loop()
-        over: asyncio.Future[None] = loop.create_future()
-        wakeup = self.clock.call_at(
-            self.clock.now() + us(seconds), lambda: None if over.done() else over.set_result(None)
-        )
-        try:
-            while not done() and not over.done():
-                changes = [line.change() for line in self._live_code(own=True)]
-                if not changes:
-                    await asyncio.sleep(0)
-                    continue
-                await asyncio.wait([*changes, over], return_when=asyncio.FIRST_COMPLETED)
-                for change in changes:
-                    change.cancel()
-        finally:
-            wakeup.cancel()
-            over.cancel()
+    async def _until_none(self, waited_for: Callable[[Line], bool], seconds: float) -> None:
+        """Wait until no session is one that is waited for, at most for a time of the engine's clock."""
+        if any(waited_for(line) for line in self._lines.values()):
+            with suppress(TimeoutError):
+                await within(self, asyncio.ensure_future(self._none_left(waited_for)), seconds, "shutdown")
 
-    def _executing(self, own: bool = False) -> list[Line]:
-        """Return the lines whose head's code is at work."""
-        return [line for line in self._live_code(own) if line.session and slot_state(line.session) == "executing"]
+    async def _none_left(self, waited_for: Callable[[Line], bool]) -> None:
+        """Wait for one line after another, so that each is looked at a few times, however many there are."""
 
-    def _live_code(self, own: bool = False) -> list[Line]:
-        """Return the lines whose code has not returned; that of whoever asks only where ``own``."""
-        lines = [line for line in self._lines.values() if line.session and slot_state(line.session) in LIVE_CODE]
-        return [line for line in lines if own or not self.is_own_code(line)]
+        def is_over(line: Line) -> bool:
+            return not waited_for(line)
+
+        while lines := [line for line in self._lines.values() if waited_for(line)]:
+            for line in lines:
+                while waited_for(line) and self._lines.get(line.id) is line:
+                    await line.change(is_over)
+
+
+def is_executing(line: Line) -> bool:
+    """Say whether the code of the head is at work."""
+    return line.session is not None and slot_state(line.session) == "executing"
+
+
+def is_live(line: Line) -> bool:
+    """Say whether code has begun and not returned."""
+    return line.session is not None and slot_state(line.session) in LIVE_CODE
 
 
 LIVE_CODE = ("executing", "closing")

@@ -106,7 +106,7 @@ class Grant:
         self._waiting.setdefault(made.id, []).append(waiting)
         try:
             fact = RunAsked(self.execution, self.token, (made,))
-            reply = await asyncio.shield(self.tracker.posted(self.session, fact))
+            reply = await self.tracker.posted(self.session, fact)  # cancelled, it is still taken: it is a fact
             if isinstance(reply, Stale):
                 raise RunAborted(self.id, self.signal.cause or "over")
             if not isinstance(reply, Asked):

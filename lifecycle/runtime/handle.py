@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 import attrs
 
 from lifecycle.errors import Invalid, NotFound, Refused
+from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
 from lifecycle.kernel.replies import Reply
@@ -21,8 +22,9 @@ from lifecycle.machines import RUN
 from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_choice, check_names, fitted
 from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
+from lifecycle.runtime.line import Line
 from lifecycle.runtime.payload import digest_of, text_of, value_of
-from lifecycle.runtime.questions import Decision, OpenRequest
+from lifecycle.runtime.questions import Decision, OpenRequest, build_open_request
 from lifecycle.runtime.segments import Frame, Gap, Limits, SegmentEnd
 
 T = TypeVar("T")
@@ -171,6 +173,10 @@ class RunHandle:
         return await within(self.tracker, task, timeout_seconds, f"run {self.id}")
 
     async def _reached(self, states: tuple[str, ...]) -> str:
+        def is_there(line: Line) -> bool:
+            run = run_named(line.session, self.id)
+            return run is None or run.state in states
+
         while True:
             run = run_named(self.tracker.session(self.session), self.id)
             if run is not None and run.state in states:
@@ -179,7 +185,7 @@ class RunHandle:
                 raise Refused("runtime", "it is shut down", "start another")
             if run is None:
                 return self._end().state
-            await self.tracker.change(self.session)
+            await self.tracker.change(self.session, is_there)
 
     async def frames(self, after: int = 0, segment: int | None = None) -> AsyncIterator[Frame | Gap | SegmentEnd]:
         """Give the frames of one segment above number ``after``, as they come, then its one end.
@@ -232,9 +238,12 @@ async def within(tracker: Host, future: asyncio.Future[T], timeout_seconds: floa
             future.cancel()
 
 
+build_end = twin_of(RunEnd).build
+
+
 def end_of(record: Ended) -> RunEnd:
     """Make what callers get of the record of an ended run."""
-    return RunEnd(record.spec.id, record.state, record.cause, record.who, record.text, value_of(record.result))
+    return build_end(record.spec.id, record.state, record.cause, record.who, record.text, value_of(record.result))
 
 
 def decide_input(
@@ -277,4 +286,4 @@ def open_request(run: str, request: Request) -> OpenRequest:
     """Return an open request as clients see it."""
     body = value_of(request.body)
     due_at = None if request.expiry is None else request.expiry.due
-    return OpenRequest(request.id, run, request.kind, body["text"], body, request.digest, due_at)
+    return build_open_request(request.id, run, request.kind, body["text"], body, request.digest, due_at)

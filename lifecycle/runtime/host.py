@@ -44,8 +44,8 @@ class Host(Protocol):
     def session(self, name: str) -> Session:
         """Return the present value of a session."""
 
-    async def change(self, session: str) -> None:
-        """Wait for the next committed step of a session."""
+    async def change(self, session: str, until: Callable[[Any], bool] | None = None) -> None:
+        """Wait for the next committed step of a session, or for one after which that is so of its line."""
 
     def signal(self, session: str, run: str) -> Signal | None:
         """Return the signal of a run."""

@@ -69,6 +69,12 @@ class Granted(Protocol):
         """Wake whatever waits for a human."""
 
 
+Until = Callable[["Line"], bool]
+"""What somebody who watches a line waits for."""
+
+Watcher = tuple["asyncio.Future[None]", Until | None]
+
+
 class Line:
     """A session in memory: its value, what waits to be judged, who waits for a change."""
 
@@ -99,7 +105,7 @@ class Line:
         self.grant: Granted | None = None
         self.offer: tuple[str, int] | None = None
         self.offer_is_new = False
-        self.watchers: list[asyncio.Future[None]] | None = None
+        self.watchers: list[Watcher] | None = None
 
     def add(self, item: Item) -> None:
         """Append an input; a Begin waits until nothing else does, so that an abort in line comes before it."""
@@ -153,24 +159,39 @@ class Line:
         return items
 
     def changed(self) -> None:
-        """Let everybody who watches look again."""
+        """Wake everybody who watches, but for those who wait for something that is not yet so."""
         watchers, self.watchers = self.watchers, None
         for watcher in watchers or ():
-            if not watcher.done():
-                watcher.set_result(None)
+            future, until = watcher
+            if until is not None and not until(self):
+                self._keep(watcher)
+            elif not future.done():
+                future.set_result(None)
 
-    def change(self) -> asyncio.Future[None]:
-        """Return a future of the next committed step; a step between this call and the wait is not missed."""
+    def left(self) -> None:
+        """Wake everybody who watches: nothing will change here any more, whatever they wait for."""
+        watchers, self.watchers = self.watchers, None
+        for future, _ in watchers or ():
+            if not future.done():
+                future.set_result(None)
+
+    async def change(self, until: Until | None = None) -> None:
+        """Wait for the next committed step, or for one after which ``until`` holds; then look: it may have passed.
+
+        To wake a task costs more than to ask for it, so whoever knows what they wait for says so.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        watcher = (future, until)
+        self._keep(watcher)
+        try:
+            await future
+        except BaseException:  # called off: keep nothing of it
+            if self.watchers is not None and watcher in self.watchers:
+                self.watchers.remove(watcher)
+                self.watchers = self.watchers or None
+            raise
+
+    def _keep(self, watcher: Watcher) -> None:
         if self.watchers is None:
             self.watchers = []
-        self.watchers.append(future)
-        future.add_done_callback(self._watched)
-        return future
-
-    def _watched(self, future: asyncio.Future[None]) -> None:
-        """Keep nothing of a wait that was called off."""
-        if self.watchers is not None and future in self.watchers:
-            self.watchers.remove(future)
-            if not self.watchers:
-                self.watchers = None
+        self.watchers.append(watcher)

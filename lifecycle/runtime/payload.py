@@ -15,6 +15,7 @@ from lifecycle.errors import Busy, Invalid
 encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 encode_in_order = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 encode_ascii = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+decode = json.JSONDecoder().decode
 
 
 def text_of(subject: str, value: object, limit: str, bound: int, sort_keys: bool = True) -> str:
@@ -63,10 +64,16 @@ def parts_of(value: object) -> list[object]:
 
 def value_of(text: str | None) -> Any:
     """Return the value of a JSON text; none of none."""
-    return None if text is None else json.loads(text)
+    return None if text is None else decode(text)
 
 
 def digest_of(*parts: object) -> str:
-    """Return a short digest of texts and numbers: 128 bits, in hexadecimal."""
-    text = encode_ascii(parts)
+    """Return a short digest of texts and numbers: 128 bits, in hexadecimal, of the JSON text of them as a list.
+
+    They are encoded one by one, because for a text alone there is a short way, and texts they mostly are.
+
+    >>> digest_of("tidy", 1, None) == hashlib.sha256(b'["tidy",1,null]').hexdigest()[:32]
+    True
+    """
+    text = f"[{','.join(map(encode_ascii, parts))}]"
     return hashlib.sha256(text.encode()).hexdigest()[:32]

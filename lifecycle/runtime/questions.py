@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from lifecycle.errors import Invalid
+from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.values import ON_EXPIRY, Answer, Policy, Question, us
 from lifecycle.runtime.border import NAME_CHARS_MAX, SECONDS_MAX, check_names, principals
 from lifecycle.runtime.payload import digest_of, text_of, value_of
@@ -168,6 +169,10 @@ class OpenRequest:
         return tuple(self.body.get("options", ()))
 
 
+build_human_answer = twin_of(HumanAnswer).build
+build_open_request = twin_of(OpenRequest).build
+
+
 def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, bytes_max: int) -> Question:
     """Make the kernel's question: named after its content unless it has a name, timed by policy unless it says so.
 
@@ -181,7 +186,8 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
     if isinstance(ask, Choice):
         check_options(ask.options)
     deciders = principals("question deciders", ask.deciders)
-    check_names(NAME_CHARS_MAX, **{"question id": ask.id})
+    if ask.id is not None:
+        check_names(NAME_CHARS_MAX, **{"question id": ask.id})
     body = text_of("question", ask.body(), "request_bytes_max", bytes_max)
     digest = digest_of(ask.kind, body)
     on_expiry = policy.on_expiry if ask.on_expiry is None else ask.on_expiry
@@ -210,4 +216,4 @@ def human_answer(given: Answer) -> HumanAnswer:
     shown = value_of(given.body).get("args") if given.question == "approval" else None
     value = content if given.kind == "answer" else shown if given.kind == "approve" else None
     feedback = content if given.kind == "reject_and_continue" and isinstance(content, str) else ""
-    return HumanAnswer(given.request, given.kind, approved, value, feedback, given.by)
+    return build_human_answer(given.request, given.kind, approved, value, feedback, given.by)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import os
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
@@ -17,6 +17,7 @@ import attrs
 
 from lifecycle.errors import InvariantBroken, NotFound, Refused, StoreError
 from lifecycle.hooks import CallCode, Hook
+from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.engine import KERNEL, Kernel, Step, due
 from lifecycle.kernel.finding import request_open_or_closed, run_named
 from lifecycle.kernel.inputs import (
@@ -47,7 +48,7 @@ from lifecycle.runtime.clock import Clock, SystemClock
 from lifecycle.runtime.controllers import Controllers, Signal
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import RunEnd, end_of
-from lifecycle.runtime.line import Item, Late, Line
+from lifecycle.runtime.line import Item, Late, Line, Until
 from lifecycle.runtime.performing import PERFORM, let_go
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
@@ -55,6 +56,8 @@ from lifecycle.runtime.writer import Writer
 from lifecycle.store.port import Commit, Kept, Store, is_behind
 
 log = logging.getLogger("lifecycle")
+
+build_commit = twin_of(Commit).build
 
 
 @attrs.frozen
@@ -306,7 +309,7 @@ class Stepping:
         assert self._writer is not None
         line.busy = True
         assert step.session is not None
-        commit = Commit(line.session, given, step.session.now, step, line.performed)
+        commit = build_commit(line.session, given, step.session.now, step, line.performed)
         self._writer.stage(commit, lambda verdict: self._committed(line, item, given, step, verdict))
 
     def _committed(self, line: Line, item: Item, given: Input, step: Step, verdict: StoreError | None) -> None:
@@ -396,7 +399,7 @@ class Stepping:
         self._recover(line.id)
         for item in waiting:
             self._post(line.id, item)
-        line.changed()
+        line.left()
 
     def _recover(self, name: str) -> None:
         """Load a session; its recovery is the first in line. One that cannot be read is named and left."""
@@ -418,7 +421,7 @@ class Stepping:
 
     def new_run_id(self) -> str:
         """Return an id that no run has: nobody needs to look for it."""
-        name = f"r-{uuid.uuid4().hex[:12]}"
+        name = f"r-{os.urandom(6).hex()}"
         self._new_ids.add(name)
         return name
 
@@ -533,10 +536,11 @@ class Stepping:
             if not waiters:
                 del self.end_waiters[session, run]
 
-    async def change(self, session: str) -> None:
-        """Wait for the next committed step of a session; raise NotFound for one that was never opened."""
-        self.session(session)
-        await self._line(session).change()
+    async def change(self, session: str, until: Until | None = None) -> None:
+        """Wait for a step of a session, see ``Line.change``; raise NotFound for one that was never opened."""
+        if session not in self._lines:
+            self.session(session)
+        await self._line(session).change(until)
 
     @property
     def is_closed(self) -> bool:

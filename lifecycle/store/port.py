@@ -143,8 +143,14 @@ def admitted(commit: Commit) -> list[RunSpec]:
     """Return what this step admitted: a spec bears the revision of its admission."""
     session = commit.step.session
     assert session is not None
-    specs = [run.spec for run in session.unfinished() if run.spec.admitted == session.revision]
-    specs += [ended.spec for ended in commit.step.ended if ended.spec.admitted == session.revision]
+    revision, head = session.revision, session.head
+    specs = [head.spec] if head is not None and head.spec.admitted == revision else []
+    for run in session.queue:
+        if run.spec.admitted == revision:
+            specs.append(run.spec)
+    for ended in commit.step.ended:
+        if ended.spec.admitted == revision:
+            specs.append(ended.spec)
     return specs
 
 

@@ -64,7 +64,7 @@ class Place:
 
 def sealed(body: bytes) -> bytes:
     """Put version and checksum before the text."""
-    return b"%b%08x %b" % (FIRST, crc32(body), body)
+    return b"%b%08x " % (FIRST, crc32(body)) + body
 
 
 def unsealed(record: object, place: Place) -> bytes:

@@ -92,16 +92,24 @@ class Line:
 
 @attrs.define(eq=False)
 class Group:
-    """The rows of a group of commits, by statement, in the order in which they are to be written."""
+    """The rows of a group of commits, by statement, in the order in which they are to be written.
+
+    ``opened`` holds the numbers of sessions that are new, ``found`` those that were looked up for the group.
+    """
 
     lines: dict[str, Line] = attrs.field(factory=dict)
     entries: list[Row] = attrs.field(factory=list)
     runs: list[Row] = attrs.field(factory=list)
     ended: list[Row] = attrs.field(factory=list)
     requests: list[Row] = attrs.field(factory=list)
-    numbers: dict[str, int] = attrs.field(factory=dict)
+    opened: dict[str, int] = attrs.field(factory=dict)
+    found: dict[str, int] = attrs.field(factory=dict)
     policies: dict[Policy, int] = attrs.field(factory=dict)
     latest: int = 0
+
+    def next(self) -> Group:
+        """Return an empty group that knows what this one has learned."""
+        return Group(opened={**self.opened}, found={**self.found}, policies={**self.policies}, latest=self.latest)
 
 
 class SQLiteStore:
@@ -345,7 +353,7 @@ class SQLiteStore:
             for commit in commits:
                 refused = what_it_stands_on(connection, commit)
                 if refused is None:
-                    alone = Group(latest=whole.latest, numbers={**whole.numbers}, policies={**whole.policies})
+                    alone = whole.next()
                     refused = self._gather(connection, alone, commit) or self._write_alone(connection, alone, commit)
                     whole = whole if refused else alone
                 verdicts.append(refused)
@@ -377,11 +385,12 @@ class SQLiteStore:
         assert session is not None
         name, revision = session.id, session.revision
         try:
-            made = name, revision, commit.now, commit.input, step.moves, step.hooks, rearmed(before)
-            entry = encode_entry(build_entry(*made))
+            entry = encode_entry(
+                build_entry(name, revision, commit.now, commit.input, step.moves, step.hooks, rearmed(before))
+            )
             record = encode_session(session)
-            runs = [(spec.id, spec.admitted, spec.key, encode_whole(spec)) for spec in admitted(commit)]
-            ended = [(one.spec.admitted, one.spec.id, encode_ended(one)) for one in step.ended]
+            runs = [(spec, encode_whole(spec)) for spec in admitted(commit)]
+            ended = [(one.spec, encode_ended(one)) for one in step.ended]
             closed = [(one.run, one.request.id, encode_whole(one.request)) for one in step.closed]
         except (TypeError, ValueError, OverflowError) as fault:
             fact = f"revision {revision} cannot be written ({fault})"
@@ -395,22 +404,25 @@ class SQLiteStore:
             line.performed = max(line.performed, commit.performed)
         group.latest = max(group.latest, commit.now, session.now)
         group.entries.append((number, revision, group.latest, entry))
-        group.runs += [(number, *row) for row in runs]
-        group.ended += [(number, *row) for row in ended]
-        group.requests += [(number, *row) for row in closed]
+        for spec, text in runs:
+            group.runs.append((number, spec.id, spec.admitted, spec.key, text))
+        for spec, text in ended:
+            group.ended.append((number, spec.admitted, spec.id, text))
+        for run, request, text in closed:
+            group.requests.append((number, run, request, text))
         return None
 
     def _number(self, connection: sqlite3.Connection, group: Group, session: str, is_first: bool) -> int:
         """Return the number of a session; a new one gets the next."""
         if is_first:
-            number = self._top + len(group.numbers) + 1
-            group.numbers[session] = number
+            number = group.opened[session] = self._top + len(group.opened) + 1
             return number
-        known = self._numbers.get(session) or group.numbers.get(session)
+        known = self._numbers.get(session) or group.opened.get(session)
         if known is None:
             known = first_column(connection.execute(schema.SESSION_NUMBER, (session,)).fetchone())
             if not known:
                 raise Clash
+            group.found[session] = known
         return known
 
     def _write(self, connection: sqlite3.Connection, group: Group) -> None:
@@ -421,19 +433,19 @@ class SQLiteStore:
         for line in group.lines.values():
             before, session, number = line.before, line.session, line.number
             here = busy(session)
-            changed = session.revision, line.performed, line.record
+            revision, state, performed, record = session.revision, session.state, line.performed, line.record
             if before is None:
                 policy = self._policy_number(connection, group, session.policy)
-                opens.append((number, session.id, *changed[:2], session.state, here, policy, line.record))
+                opens.append((number, session.id, revision, performed, state, here, policy, record))
             elif before.policy is not session.policy and before.policy != session.policy:
                 policy = self._policy_number(connection, group, session.policy)
-                reopens.append((*changed, session.state, here, policy, number, before.revision))
-            elif before.state != session.state or busy(before) is not here:
-                moves.append((*changed, session.state, here, number, before.revision))
+                reopens.append((revision, performed, record, state, here, policy, number, before.revision))
+            elif before.state != state or busy(before) is not here:
+                moves.append((revision, performed, record, state, here, number, before.revision))
             else:
-                stays.append((*changed, number, before.revision))
-            was, now = checkpoints_of(before), checkpoints_of(session)
-            if was or now:
+                stays.append((revision, performed, record, number, before.revision))
+            if has_checkpoint(before) or has_checkpoint(session):
+                was, now = checkpoints_of(before), checkpoints_of(session)
                 fresh = {run: data for run, data in now.items() if was.get(run) != data}
                 checkpoints += [(number, run, encode_whole(data)) for run, data in fresh.items()]
                 dropped += [(number, run) for run in was if run not in now]
@@ -472,10 +484,14 @@ class SQLiteStore:
     def _remember(self, group: Group) -> None:
         """Learn from a group that is on the disk."""
         self._latest = group.latest
-        self._top += len(group.numbers)
-        known = {name: line.number for name, line in group.lines.items()}
-        remember(self._numbers, {**known, **group.numbers}, NUMBERS_MAX)
-        remember(self._policy_numbers, group.policies, POLICIES_MAX)
+        self._top += len(group.opened)
+        for known, learned, bound in (
+            (self._numbers, group.opened, NUMBERS_MAX),
+            (self._numbers, group.found, NUMBERS_MAX),
+            (self._policy_numbers, group.policies, POLICIES_MAX),
+        ):
+            if learned:
+                remember(known, learned, bound)
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
         """Note up to which revision the durable hooks of these sessions were performed.
@@ -543,9 +559,17 @@ def ended_of(session: str, row: Row) -> Ended:
     return decode_ended(record, Place("ended", session, f"of run {run}"), known)
 
 
+def has_checkpoint(session: Session | None) -> bool:
+    """Say whether a session may have a checkpoint: its head has one, or a run is queued, which is looked into later."""
+    if session is None:
+        return False
+    head = session.head
+    return bool(session.queue) or (head is not None and head.checkpoint is not None)
+
+
 def checkpoints_of(session: Session | None) -> dict[str, str]:
     """Return the checkpoints of unfinished runs."""
-    if session is None or (session.head is None and not session.queue):
+    if session is None:
         return {}
     return {run.spec.id: run.checkpoint for run in session.unfinished() if run.checkpoint is not None}
 

@@ -11,6 +11,7 @@ import pytest
 from lifecycle import Approval, Policy, Refused, Runtime, StoreError, VirtualClock, approve
 from lifecycle.kernel import inputs as i
 from lifecycle.runtime import ShutdownReport
+from lifecycle.runtime.line import Line, Until
 
 from .stage import HANG_SECONDS, NO_GRACE, Actor, Stage, gathered, said, turns, until
 
@@ -45,6 +46,32 @@ async def test_close_aborts_what_executes_and_leaves_the_rest(stage: Stage) -> N
     await runtime.run("parked", "r-4").decide("q", approve())
     await stage.settle()
     parks.returns()
+
+
+async def test_close_waits_for_each_session_once_however_many_there_are(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given twenty runs that end one after another while a close drains, then each is waited for at most twice."""
+    waits: list[str] = []
+    change = Line.change
+
+    async def counted(line: Line, until: Until | None = None) -> None:
+        waits.append(line.id)
+        await change(line, until)
+
+    await stage.open(policy=NO_GRACE)
+    actors = [Actor() for _ in range(20)]
+    for number, actor in enumerate(actors):
+        await stage.start(actor, session=f"s-{number}")
+    await stage.settle()
+    monkeypatch.setattr(Line, "change", counted)
+    closing = asyncio.ensure_future(stage.runtime.close(30))
+    for actor in reversed(actors):
+        await stage.settle()
+        assert not closing.done()
+        actor.returns("done")
+    assert ShutdownReport() == await closing
+    assert 1 <= max(waits.count(f"s-{number}") for number in range(20)) <= 2
 
 
 async def test_close_drains_for_as_long_as_it_may(stage: Stage) -> None:

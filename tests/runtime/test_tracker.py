@@ -407,6 +407,29 @@ async def test_waiting_leaves_nothing_behind(stage: Stage) -> None:
     assert 0 == sum(len(several) for several in tracker.end_waiters.values())
 
 
+async def test_who_waits_for_a_state_is_woken_by_nothing_else(stage: Stage) -> None:
+    """Given somebody who waits for a question, when the run begins, then they are not woken; when it asks, they are,
+
+    and nothing is kept of them.
+    """
+    tracker = await opened(stage)
+    run = await tracker.admit("a", session="s-1")
+    waiting = asyncio.ensure_future(run.wait_for("waiting_for_human"))
+    await turns(2)
+    line = tracker._line("s-1")
+    watchers = list(line.watchers or ())
+    grant = await tracker.begin(run)
+    await grant.checkpoint({"at": 1})
+    await turns(2)
+    assert ("running", 1, watchers) == (run.state, len(watchers), line.watchers)
+    asking = asyncio.ensure_future(grant.ask(Approval("?", id="q")))
+    assert "waiting_for_human" == await waiting
+    assert line.watchers is None
+    await run.decide("q", approve())
+    await asking
+    await grant.settle()
+
+
 async def test_all_waiters_are_woken_alike(stage: Stage) -> None:
     """Given fifty who wait for the end, then all are told the same, once it is durable."""
     tracker = await opened(stage)
