@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from lifecycle.errors import StoreError
-from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES, VERSION
+from lifecycle.store.migrations import migrate
+from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES_SINCE, VERSION
 
 OPENING_SECONDS_MAX = 5.0
 """How long opening waits for another program that has the file locked; reading does, too, though it hardly ever must."""
@@ -140,8 +141,8 @@ def check_ours(path: Path) -> None:
                 raise
 
 
-def check_marks(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file whose marks are not those of this version."""
+def check_marks(path: Path, connection: sqlite3.Connection) -> int:
+    """Refuse a file that is not ours, or newer; return its version, which may be older than this one."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION:
@@ -151,15 +152,18 @@ def check_marks(path: Path, connection: sqlite3.Connection) -> None:
         raise refuse(path, newer, "open it with the version of lifecycle that wrote it")
     if version < 1:
         raise refuse(path, f"has version {version}, which no lifecycle wrote", "restore the file from a copy")
+    return int(version)
 
 
-def check_tables(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file that lacks a table."""
-    check_marks(path, connection)
+def check_tables(path: Path, connection: sqlite3.Connection) -> int:
+    """Refuse a file that lacks a table of its version; return that version."""
+    version = check_marks(path, connection)
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    missing = sorted(TABLES - there)
+    wanted = (name for since, names in TABLES_SINCE.items() if since <= version for name in names)
+    missing = sorted(set(wanted) - there)
     if missing:
         raise refuse(path, f"has no table {missing[0]}", "restore the file from a copy, or choose another path")
+    return version
 
 
 # -- opening ----------------------------------------------------------------------------------------------------------
@@ -196,15 +200,19 @@ def create(path: Path) -> None:
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the connection that commits: each commit is on the disk when it returns, and none waits for a lock."""
+    """Open the connection that commits: each commit is on the disk when it returns, and none waits for a lock.
+
+    A file of an older version is brought up to this one before anything else is done with it.
+    """
     connection = opened(path, "mode=rw")
     try:
-        check_tables(path, connection)
+        version = check_tables(path, connection)
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise refuse(path, f"cannot have a write-ahead log ({mode})", "put it on a local disk")
         for pragma in WRITER_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        migrate(connection, version)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA user_version = {VERSION}")  # what cannot be written to is noticed now
         connection.execute("ROLLBACK")
@@ -248,7 +256,10 @@ def reader(path: Path, query: str) -> sqlite3.Connection:
     connection = opened(path, query)
     try:
         connection.execute("PRAGMA query_only = ON")
-        check_tables(path, connection)
+        version = check_tables(path, connection)
+        if version < VERSION:
+            older = f"has version {version}, and this version of lifecycle reads {VERSION}"
+            raise refuse(path, older, "open it once for writing, which brings it up")
     except BaseException:
         connection.close()
         raise

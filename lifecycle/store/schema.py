@@ -15,8 +15,8 @@ from lifecycle.machines import SESSION
 APPLICATION = 0x6C666379
 """What marks the file as ours: ``lfcy``."""
 
-VERSION = 1
-"""The version of the tables; the records in them have one of their own."""
+VERSION = 2
+"""The version of the tables; the records in them have one of their own. Older files are migrated (``migrations``)."""
 
 SCHEMA = f"""
 PRAGMA journal_mode = DELETE;
@@ -59,18 +59,25 @@ CREATE TABLE checkpoints (
     session INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (session, run)
 ) WITHOUT ROWID;
 CREATE TABLE ended (
-    session INTEGER NOT NULL, admitted INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL,
+    session INTEGER NOT NULL, admitted INTEGER NOT NULL, run TEXT NOT NULL, record BLOB NOT NULL, ended_at INTEGER,
     PRIMARY KEY (session, admitted)
 ) WITHOUT ROWID;
+CREATE INDEX ended_by_time ON ended (ended_at);
 CREATE TABLE requests (
     session INTEGER NOT NULL, run TEXT NOT NULL, id TEXT NOT NULL, record BLOB NOT NULL,
     PRIMARY KEY (session, run, id)
 ) WITHOUT ROWID;
+CREATE TABLE snapshots (session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, record BLOB NOT NULL);
+CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 COMMIT;
 PRAGMA journal_mode = WAL;
 """
 
-TABLES = frozenset({"policies", "sessions", "journal", "runs", "checkpoints", "ended", "requests"})
+TABLES_SINCE = {
+    1: ("policies", "sessions", "journal", "runs", "checkpoints", "ended", "requests"),
+    2: ("snapshots", "marks"),
+}
+"""The tables, by the version that brought them."""
 
 # -- writing a step, in this order ------------------------------------------------------------------------------------
 
@@ -98,7 +105,7 @@ INSERT_ENTRY = "INSERT INTO journal (session, revision, latest, record) VALUES (
 INSERT_RUN = "INSERT INTO runs (session, id, admitted, key, spec) VALUES (?, ?, ?, ?, ?)"
 KEEP_CHECKPOINT = "INSERT OR REPLACE INTO checkpoints (session, run, record) VALUES (?, ?, ?)"
 DROP_CHECKPOINT = "DELETE FROM checkpoints WHERE session = ? AND run = ?"
-INSERT_ENDED = "INSERT INTO ended (session, admitted, run, record) VALUES (?, ?, ?, ?)"
+INSERT_ENDED = "INSERT INTO ended (session, admitted, run, record, ended_at) VALUES (?, ?, ?, ?, ?)"
 KEEP_REQUEST = "INSERT OR REPLACE INTO requests (session, run, id, record) VALUES (?, ?, ?, ?)"
 
 MARK_PERFORMED = "UPDATE sessions SET performed = ? WHERE id = ? AND performed < ?"

@@ -389,8 +389,8 @@ class SQLiteStore:
                 build_entry(name, revision, commit.now, commit.input, step.moves, step.hooks, rearmed(before))
             )
             record = encode_session(session)
-            runs = [(spec, encode_whole(spec)) for spec in admitted(commit)]
-            ended = [(one.spec, encode_ended(one)) for one in step.ended]
+            runs = [(spec.id, spec.admitted, spec.key, encode_whole(spec)) for spec in admitted(commit)]
+            ended = [(one.spec.admitted, one.spec.id, encode_ended(one), one.ended_at) for one in step.ended]
             closed = [(one.run, one.request.id, encode_whole(one.request)) for one in step.closed]
         except (TypeError, ValueError, OverflowError) as fault:
             fact = f"revision {revision} cannot be written ({fault})"
@@ -404,12 +404,12 @@ class SQLiteStore:
             line.performed = max(line.performed, commit.performed)
         group.latest = max(group.latest, commit.now, session.now)
         group.entries.append((number, revision, group.latest, entry))
-        for spec, text in runs:
-            group.runs.append((number, spec.id, spec.admitted, spec.key, text))
-        for spec, text in ended:
-            group.ended.append((number, spec.admitted, spec.id, text))
-        for run, request, text in closed:
-            group.requests.append((number, run, request, text))
+        for row in runs:
+            group.runs.append((number, *row))
+        for row in ended:
+            group.ended.append((number, *row))
+        for row in closed:
+            group.requests.append((number, *row))
         return None
 
     def _number(self, connection: sqlite3.Connection, group: Group, session: str, is_first: bool) -> int:

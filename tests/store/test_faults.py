@@ -167,7 +167,7 @@ FOREIGN: dict[Callable[[Path], None], str] = {
     short_text: "is no store, but some other file; choose another path",
     other_database: "is the database of another program; choose another path",
     other_database_with_log: "is the database of another program; choose another path",
-    marked_newer: "has version 2, and this version of lifecycle reads up to 1; open it with",
+    marked_newer: "has version 3, and this version of lifecycle reads up to 2; open it with",
     marked_never: "has version 0, which no lifecycle wrote; restore",
 }
 
@@ -409,7 +409,7 @@ def test_place_without_a_log_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     from lifecycle.store import files
 
     monkeypatch.setattr(files, "opened", lambda path, query: sqlite3.connect(":memory:", isolation_level=None))
-    monkeypatch.setattr(files, "check_tables", lambda path, connection: None)
+    monkeypatch.setattr(files, "check_tables", lambda path, connection: schema.VERSION)
     with pytest.raises(StoreError, match=r"cannot have a write-ahead log \(memory\); put it on a local disk"):
         files.open_writer(tmp_path / "runs.db")
 
