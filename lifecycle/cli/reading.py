@@ -21,7 +21,6 @@ from lifecycle.errors import NotFound
 from lifecycle.kernel.values import Ended, Run, Session
 from lifecycle.projection import project
 from lifecycle.runtime.handle import open_requests
-from lifecycle.store.files import has_writer
 from lifecycle.store.port import Entry, Store
 
 WIDTH_WITHOUT_TERMINAL = 4_096
@@ -39,10 +38,11 @@ LOOK_BACK_REVISIONS = 64
 
 def show_sessions(store: Store, output: Output, after: str | None, limit: int, state: str | None) -> None:
     """Write a page of sessions, in order of their ids, each with its head or the end of its last run."""
-    sessions, process = store.sessions(after, limit, state), has_writer(store.name)
+    sessions = store.sessions(after, limit, state)
+    holders = [store.holder(session.id) is not None for session in sessions]
     lasts = [None if session.head is not None else latest(store, session, 1) for session in sessions]
     if output.as_json:
-        for session, last in zip(sessions, lasts, strict=True):
+        for session, last, process in zip(sessions, lasts, holders, strict=True):
             output.data(**session_record(store, session, process), last=end_record(last[0]) if last else None)
         return
     if not sessions:
@@ -50,7 +50,8 @@ def show_sessions(store: Store, output: Output, after: str | None, limit: int, s
         output.say(f"store {store.name}: it has no session{such}{f' after {after}' if after else ''}")
         return
     columns = ("session", "state", "run", "agent", "question or end", "changed")
-    rows = [row_of(session, last[0] if last else None, process) for session, last in zip(sessions, lasts, strict=True)]
+    found = zip(sessions, lasts, holders, strict=True)
+    rows = [row_of(session, last[0] if last else None, process) for session, last, process in found]
     write_table(output, columns, rows)
     if len(sessions) == limit:
         output.say(f"there may be more: --after {on_one_line(sessions[-1].id)}")
@@ -80,7 +81,7 @@ def show_session(store: Store, output: Output, name: str, after: str | None, lim
     kept = store.load(name)
     if kept is None:
         raise NotFound(f"session {name}", f"not known in {store.name}", "`lifecycle show` lists what there is")
-    session, process = kept.session, has_writer(store.name)
+    session, process = kept.session, store.holder(name) is not None
     view = project(session)
     ended = latest(store, session, limit) if after is None else store.ended(name, int(after), limit)
     if output.as_json:
@@ -125,7 +126,7 @@ def latest(store: Store, session: Session, limit: int) -> Sequence[Ended]:
 def session_record(store: Store, session: Session, process: bool) -> dict[str, Any]:
     """Return a session as JSON: what was asked is opened, with the commands that answer it.
 
-    ``process`` says whether a process writes to the file now.
+    ``process`` says whether a process holds it now.
     """
     record = fields_of(project(session)) | {"process": process}
     for run, fields in zip(session.unfinished(), record["runs"], strict=True):

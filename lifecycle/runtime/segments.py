@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from lifecycle.machines import SEGMENT
+from lifecycle.store.port import LEASE_SECONDS
 
 
 @attrs.frozen
@@ -56,6 +57,10 @@ class Limits:
     replayed; ``streams_max`` bounds how many ended runs keep theirs. After ``loop_stall_seconds`` without a turn of the
     event loop, the run whose code blocks it is named. A commit alone on a disk that takes less than
     ``in_place_commit_seconds_max`` is made at once rather than handed to the writer thread; 0: never.
+
+    Several processes on one file: what a worker holds lasts ``lease_seconds`` after its last heartbeat, one comes every
+    ``lease_renewal_seconds``, and every ``look_seconds`` it looks for what is asked of it and for who is gone. Who asks
+    another worker waits for the reply at most ``inbox_seconds_max``.
     """
 
     input_bytes_max: int = 1_048_576
@@ -72,6 +77,10 @@ class Limits:
     in_place_commit_seconds_max: float = 0.002
     retry_seconds_min: float = 0.05
     retry_seconds_max: float = 5.0
+    lease_seconds: float = LEASE_SECONDS
+    lease_renewal_seconds: float = 3.0
+    look_seconds: float = 0.25
+    inbox_seconds_max: float = 30.0
 
 
 def size_of(text: str) -> int:
