@@ -97,14 +97,18 @@ def show_session(store: Store, output: Output, name: str, after: str | None, lim
     for run in session.unfinished():
         for request, commands in questions_of(store, session, run):
             tell_question(output, request, commands)
-            if asked_in_place(session, run.spec.id):
-                where = "where it runs" if process else "by nobody any more: its process is gone"
-                output.say(f"request {on_one_line(request.id)}: it was asked in place and can be answered {where}")
+            if not commands:
+                fact = "it was asked in place and can be answered by nobody any more: its process is gone"
+                output.say(f"request {on_one_line(request.id)}: {fact}")
 
 
 def questions_of(store: Store, session: Session, run: Run) -> list[tuple[OpenRequest, list[str]]]:
-    """Return the open questions of a run with the commands that answer them: none for one that is asked in place."""
-    in_place, name, owner = asked_in_place(session, run.spec.id), store.name, run.spec.owner
+    """Return the open questions of a run with the commands that answer them.
+
+    There are none for one that was asked in place by a process that is gone.
+    """
+    in_place = asked_in_place(session, run.spec.id) and store.holder(session.id) is None
+    name, owner = store.name, run.spec.owner
     asked = open_requests(run.spec.id, run.requests)
     return [(request, [] if in_place else answers(session.id, request, name, owner)) for request in asked]
 
