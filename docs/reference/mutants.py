@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lifecycle.check import EQUIVALENT, Counterexample, Killed, every_mutant, kill
+from lifecycle.check import EQUIVALENT, Counterexample, Killed, every_mutant
+from lifecycle.check.hunting import hunt
 
 PAGE = Path(__file__).resolve().parent / "mutants.md"
 
@@ -62,4 +63,4 @@ def cells(example: Counterexample) -> tuple[object, ...]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page([kill(one) for one in every_mutant()]), "utf-8")
+    PAGE.write_text(page(list(hunt(every_mutant()))), "utf-8")

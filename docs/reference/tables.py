@@ -168,8 +168,9 @@ PRINTED = """
 
 Times are in your own zone, with its offset from UTC. With `--json` they are whole microseconds since 1970 in UTC.
 
-`(no process)` stands behind a state that only a process can change, when none writes to the file: the process was
-killed, or left what it had not begun. The next `lifecycle run` of that session takes it up. A question that code waits
+`(no process)` stands behind a state that only a process can change, when none has that session in hand: the process
+was killed, or left what it had not begun. Another one may be writing to the file meanwhile: `lifecycle run` carries on
+one session and leaves the others alone. The next `lifecycle run` of that session takes it up. A question that code waits
 for in place (`await run.ask(...)`) can be answered only where it runs, and so no command is printed for it.
 
 A step in the history has a line for what arrived, one for each move, and one for the hooks that came of it. It is

@@ -42,6 +42,7 @@ build_request = twin_of(Request).build
 build_answer = twin_of(Answer).build
 build_execution = twin_of(Execution).build
 build_session = twin_of(Session).build
+thaw_session = twin_of(Session).thaw
 build_timer = twin_of(Timer).build
 
 
@@ -130,11 +131,32 @@ BREACHES: list[Breach] = []
 
 def breach(poison: Poison | Glimpse, did: str) -> Breach:
     """Say which part was touched, and how, and remember it."""
-    part: str = object.__getattribute__(poison, "_part")
+    return breach_of(object.__getattribute__(poison, "_part"), did)
+
+
+def breach_of(part: str, did: str) -> Breach:
+    """Say how a part was touched, and remember it."""
     fact = f"the kernel {did} it, and the move does not declare that"
     made = Breach(f"part {part}", fact, "declare the part in the move's footprint", rule="footprint", part=part)
     BREACHES.append(made)
     return made
+
+
+class Apart(Session):
+    """A session without its orphan timer: who asks for it, if only whether there is one, commits a breach."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise breach_of(name, "looked at")
+
+
+def apart(session: Session) -> Session:
+    """Return a session as it is, but for its orphan timer, which nobody may look at."""
+    twin = thaw_session(session)
+    del twin.orphan
+    twin.__class__ = Apart
+    return twin
 
 
 HEAD, QUEUE, SLOT = Poison("head"), Poison("queue"), Poison("execution")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from lifecycle.check.slices import MEMORY_BITS, Edge, Row, Slices
+from lifecycle.check.slices import Edge, Row, Slices
 from lifecycle.errors import Invalid
 
 
@@ -39,7 +39,8 @@ def fields_of(slices: Slices) -> tuple[Field, ...]:
     lay = slices.layout
     return (
         Field("work", lay.work, None),
-        Field("memory", lay.memory, MEMORY_BITS),
+        *(Field(f"run{place}", at, 2) for place, at in enumerate(lay.runs)),
+        *(Field(f"closed{place}_{at}", at, 2) for place, asks in enumerate(lay.asks) for at in asks.values()),
         Field("orphan", lay.orphan, 2),
         Field("process", lay.process, 2),
         *((Field("attached", lay.attachments, lay.clients),) if lay.clients else ()),
@@ -72,8 +73,9 @@ def promela(slices: Slices) -> str:
 
 def commands(slices: Slices, fields: tuple[Field, ...]) -> Iterator[str]:
     """Yield a guarded command for each edge: those of the run side, then those of the clients."""
-    for key, row in sorted(slices.run_rows.items()):
-        yield from commands_of(slices, fields, row, guard_of(fields, key << slices.layout.process, "process"))
+    for key in sorted(slices.run_rows):
+        guard = guard_of(fields, key << slices.layout.process, "process")
+        yield from commands_of(slices, fields, slices.run_rows[key], guard)
     for key, clients in sorted(slices.clients.items()):
         low = (key & (1 << slices.face_shift) - 1) << slices.layout.attachments
         seen = [field for field in fields if field.name in ("orphan", "process", "attached")]

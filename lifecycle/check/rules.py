@@ -46,26 +46,23 @@ from lifecycle.kernel.replies import Aborted, Admitted, Decided, Granted, Reject
 from lifecycle.kernel.values import Question, Request, Run, Session
 
 
-@attrs.frozen(eq=False)
 class Case:
-    """One step to be judged: the move that was meant, the session before, the input, the step, under which machines."""
+    """One step to be judged: the move that was meant, the session before, the input, the step, under which machines.
 
-    move: Move
-    before: Session | None
-    given: Input
-    step: Step
-    machines: Mapping[str, Machine]
+    ``after`` is the session after it, of a step that changed something.
+    """
 
-    @property
-    def changed(self) -> bool:
-        """Say whether the step changed anything."""
-        return self.step.session is not self.before
+    __slots__ = ("after", "before", "changed", "given", "machines", "move", "step")
 
-    @property
-    def after(self) -> Session:
-        """Return the session after a step that changed something."""
-        assert self.step.session is not None
-        return self.step.session
+    after: Session
+
+    def __init__(
+        self, move: Move, before: Session | None, given: Input, step: Step, machines: Mapping[str, Machine]
+    ) -> None:
+        self.move, self.before, self.given, self.step, self.machines = move, before, given, step, machines
+        self.changed = step.session is not before
+        if step.session is not None:
+            self.after = step.session
 
 
 Holds = Callable[[Case], bool]

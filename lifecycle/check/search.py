@@ -6,7 +6,9 @@ this file: the first violation found of a rule is told with the fewest faults, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lifecycle.check.found import Explored, Violation, note, note_edges
@@ -85,11 +87,84 @@ class Plain:
         found.transitions += transitions
         return following
 
+    @staticmethod
+    def most() -> int:
+        """Return how many states are expanded at once."""
+        return AT_ONCE
+
+    @staticmethod
+    def together(several: list[list[int]]) -> list[int]:
+        """Join what parts of a level have led to."""
+        return [state for one in several for state in one]
+
 
 WORTH = 1_000
 """How many states a frontier must have for arrays to be worth it."""
 
+AT_ONCE = 1_000
+"""How many states the search in pure Python expands before it asks whether to go on."""
 
+
+class Cut(Exception):
+    """The search ends before everything is found."""
+
+
+class Search:
+    """A search under way: how it goes on, by states or by arrays, and whether it may."""
+
+    def __init__(
+        self,
+        slices: Slices,
+        limit: int | None = None,
+        progress: Callable[[Explored], bool] | None = None,
+        arrays: bool | None = None,
+    ) -> None:
+        self.found = Explored()
+        self.way: Plain | Arrays = Plain(slices, set(), {})
+        self._limit, self._progress, self._stopped = limit, progress, False
+        self._worth = 0 if arrays else WORTH
+        self._np = None if arrays is False else numpy()
+
+    def expand(self, frontier: Any, may_fail: bool, at: tuple[int, int]) -> Any:
+        """Return the unseen successors of a frontier, found part by part; what is left when it may not go on is cut."""
+        if self._np is not None and len(frontier) >= self._worth and isinstance(self.way, Plain):
+            self.way = Arrays(self._np, self.way.slices, self.way.seen, self.way.later)
+            frontier = self.way.sorted(frontier)
+        parts: list[Any] = []
+        while len(frontier):
+            room = self._room()
+            try:
+                parts.append(self.way.expand(frontier[:room], may_fail, self.found, at))
+            except TooWide:
+                frontier, parts = self.way.listed(frontier), list(map(self.way.listed, parts))
+                self.way, self._np = Plain(self.way.slices, self.way.seen, self.way.later), None
+                continue
+            frontier = frontier[room:]
+            self._stopped = self._progress is not None and self._progress(self.found)
+        return self.way.together(parts)
+
+    def _room(self) -> int:
+        """Return how many states may be expanded now."""
+        most = self.way.most()
+        room = most if self._limit is None else min(most, self._limit - self.found.states)
+        if self._stopped or room <= 0:
+            raise Cut
+        return room
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Put off the collection of cycles: a search makes none, and what it keeps is long to look through."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@uncollected()
 def explore(
     slices: Slices,
     *,
@@ -98,18 +173,24 @@ def explore(
     progress: Callable[[Explored], bool] | None = None,
     arrays: bool | None = None,
 ) -> Explored:
-    """Search all states; stop at ``limit`` states, or at the first violation if asked to.
+    """Search all states; go no further than ``limit`` states, and no further than the first violation if asked to.
 
-    ``progress`` is called after each level and may return true to stop. ``arrays``: with numpy, or not; none: with it if
-    it is installed, from the first frontier on that is worth it.
+    ``progress`` is called whenever some more states were visited, and may return true to stop. A search that is stopped
+    with nothing left to visit is complete. ``arrays``: with numpy, or not; none: with it if it is installed, from the
+    first frontier on that is worth it.
     """
-    found = Explored()
-    way: Plain | Arrays = Plain(slices, set(), {})
-    worth = 0 if arrays else WORTH
-    np = None if arrays is False else numpy()
+    search = Search(slices, limit, progress, arrays)
+    try:
+        search_layers(search, slices, until_violated)
+    except Cut:
+        search.found.complete = False
+    return search.found
+
+
+def search_layers(search: Search, slices: Slices, until_violated: bool) -> None:
+    """Search layer by layer: all that can be reached with no fault, then with one more, and so on."""
+    found, budget, faults = search.found, slices.world.config.faults, 0
     seeds = {0: [slices.initial]}
-    budget = slices.world.config.faults
-    faults = 0
     while seeds:
         layer: dict[int, list[int]] = {}
         found.levels.append(layer)
@@ -117,34 +198,16 @@ def explore(
         while following is not None or seeds:
             if following is None:
                 depth = min(seeds)
-            frontier: Any = way.frontier(following, seeds.pop(depth, ()))
+            frontier: Any = search.way.frontier(following, seeds.pop(depth, ()))
             following = None
             if len(frontier):
-                layer[depth] = way.listed(frontier)
-                if np is not None and len(frontier) >= worth and isinstance(way, Plain):
-                    way = Arrays(np, slices, way.seen, way.later)
-                    frontier = way.sorted(frontier)
-                may_fail = budget is None or faults < budget
-                try:
-                    following = way.expand(frontier, may_fail, found, (faults, depth))
-                except TooWide:
-                    way, np = Plain(slices, way.seen, way.later), None
-                    following = way.expand(layer[depth], may_fail, found, (faults, depth))
-                if is_over(found, limit, until_violated, faults) or (progress is not None and progress(found)):
-                    found.complete = False
-                    return found
-                following = following if len(following) else None
+                layer[depth] = search.way.listed(frontier)
+                after = search.expand(frontier, budget is None or faults < budget, (faults, depth))
+                if until_violated and any(one.faults <= faults for one in found.violations.values()):
+                    raise Cut  # no later violation can be told with fewer faults
+                following = after if len(after) else None
             depth += 1
-        seeds = way.seeds()
+        seeds = search.way.seeds()
         if until_violated and found.violations:
-            found.complete = False
-            return found
+            raise Cut
         faults += 1
-    return found
-
-
-def is_over(found: Explored, limit: int | None, until_violated: bool, faults: int) -> bool:
-    """Say whether the search has what it came for: no later violation can be told with fewer faults."""
-    if limit is not None and found.states >= limit:
-        return True
-    return until_violated and any(one.faults <= faults for one in found.violations.values())

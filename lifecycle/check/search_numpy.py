@@ -22,8 +22,8 @@ Array = Any
 WIDTH = 62
 """How many bits a state may have: an array holds numbers of 64 bits with a sign."""
 
-CHUNK = 1 << 17
-"""How many states are expanded at once: bounds the memory that their successors take."""
+CHUNK = 1 << 16
+"""How many states are expanded at once: bounds the memory that their successors take, and the time without an answer."""
 
 
 class TooWide(Exception):
@@ -110,7 +110,10 @@ class Arrays:
         for depth in sorted(set(later.values())):
             self._later.append((depth, self.sorted(state for state, at in later.items() if at == depth)))
         self._run_numbers: dict[int, int] = {}
+        self._numbers: dict[Row, int] = {}
+        self._rows = np.zeros((0, 0), np.int64)
         self._plain, self._faulty = Pairs(np), Pairs(np)
+        self._number([NO_ROW])
         self._refused = np.zeros(0, bool)
         self._client_numbers = np.zeros(0, np.int64)
         self._own = Pairs(np)
@@ -164,24 +167,27 @@ class Arrays:
 
     def expand(self, frontier: Array, may_fail: bool, found: Explored, at: tuple[int, int]) -> Array:
         """Return the unseen successors of a frontier; keep what a fault leads to; note what is wrong."""
-        chunks = [frontier[start : start + CHUNK] for start in range(0, len(frontier), CHUNK)]
-        tables = [self._tables(states) for states in chunks]
+        runs, clients = self._tables(frontier)
         if self.slices.width() > WIDTH:
             raise TooWide
-        plain, faulty = [], []
-        for states, (runs, clients) in zip(chunks, tables, strict=True):
-            kept = self._judged(states, runs, clients, may_fail, found, at)
-            after, failed = self._followed(*kept, may_fail)
-            found.transitions += sum(map(len, after)) + sum(map(len, failed))
-            plain.append(self._unseen(after))
-            faulty.append(self._unseen(failed))
+        states, runs, clients = self._judged(frontier, runs, clients, may_fail, found, at)
+        after, failed = self._followed(states, runs, clients, may_fail)
+        found.transitions += sum(map(len, after)) + sum(map(len, failed))
         found.states += len(frontier)
-        following = self._unique(plain)
+        following, later = self._unseen(after), self._unseen(failed)
         self._seen.add(following)
-        later = self._unique(faulty)
         if len(later):
             self._later.append((at[1] + 1, later))
         return following
+
+    @staticmethod
+    def most() -> int:
+        """Return how many states are expanded at once."""
+        return CHUNK
+
+    def together(self, several: list[Array]) -> Array:
+        """Join what parts of a level have led to."""
+        return self._unique(several)
 
     # -- tables -------------------------------------------------------------------------------------------------------
 
@@ -199,16 +205,32 @@ class Arrays:
         return runs, self._client_rows(keys)
 
     def _run_rows(self, keys: list[int]) -> Array:
-        """Return the numbers of rows of the run side, new ones for those not met before."""
+        """Return which rows the run side has, as numbers, for those not met before, too."""
+        np = self.np
         new = [key for key in keys if key not in self._run_numbers]
         if new:
-            rows = [self.slices.run_row(key) for key in new]
-            self._run_numbers.update(zip(new, range(len(self._refused), len(self._refused) + len(new)), strict=True))
-            self._plain.add([row.plain for row in rows])
-            self._faulty.add([row.faulty for row in rows])
-            refused = self.np.array([bool(row.violations) for row in rows], bool)
-            self._refused = self.np.concatenate((self._refused, refused))
-        return self.np.array([self._run_numbers[key] for key in keys], self.np.int64)
+            several = [self.slices.run_row(key).parts for key in new]
+            self._number(row for rows in several for row in rows)
+            self._run_numbers.update(zip(new, range(len(self._rows), len(self._rows) + len(new)), strict=True))
+            numbers = self._numbers
+            width = max(map(len, several))
+            more = np.array([[*(numbers[row] for row in rows), *(0,) * (width - len(rows))] for rows in several])
+            self._rows = self._stacked(self._rows, more)
+            refused = np.array([any(row.violations for row in rows) for rows in several], bool)
+            self._refused = np.concatenate((self._refused, refused))
+        return np.array([self._run_numbers[key] for key in keys], np.int64)
+
+    def _number(self, rows: Iterable[Row]) -> None:
+        """Number the rows that were not met before, and lay down their pairs."""
+        new = [row for row in dict.fromkeys(rows) if row not in self._numbers]
+        self._numbers.update(zip(new, range(len(self._numbers), len(self._numbers) + len(new)), strict=True))
+        self._plain.add([row.plain for row in new])
+        self._faulty.add([row.faulty for row in new])
+
+    def _stacked(self, above: Array, below: Array) -> Array:
+        """Put rows of numbers below others, all as wide as the widest; what is missing is the row of nothing."""
+        width = max(above.shape[1], below.shape[1])
+        return self.np.concatenate([self.np.pad(one, ((0, 0), (0, width - one.shape[1]))) for one in (above, below)])
 
     def _client_rows(self, keys: Array) -> Array:
         """Return the numbers of what clients can do, new ones for those not met before."""
@@ -253,12 +275,17 @@ class Arrays:
 
     def _followed(self, states: Array, runs: Array, clients: Array, may_fail: bool) -> tuple[list[Array], list[Array]]:
         """Return all successors of states, and those by a fault."""
-        after = list(self._plain.successors(states, runs))
+        after: list[Array] = []
+        failed: list[Array] = []
+        for numbers in self._rows[runs].T:
+            after += self._plain.successors(states, numbers)
+            if may_fail:
+                failed += self._faulty.successors(states, numbers)
         places = self.slices.layout.clients
         for place in range(places):
             sockets = states >> 2 * place & 3
             after += self._own.successors(states, (clients * places + place) * 3 + sockets)
-        return after, list(self._faulty.successors(states, runs)) if may_fail else []
+        return after, failed
 
     def _unseen(self, several: list[Array]) -> Array:
         """Return the states of all of these that were not seen, sorted, each once."""

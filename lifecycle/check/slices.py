@@ -5,22 +5,25 @@ side, and for each of every client's, all successors. What must not: an order of
 is called once for each distinct slice, however many states share it.
 
 A state is one integer. From the top: work, memory, orphan timer, process, attachments, sockets. What a move of the run
-side may read is everything above the attachments; what one of a client may read is the *face* of the work, what lies between
-memory and sockets, and its own socket. An edge is a pair ``(keep, bits)``: the successor is ``state & keep | bits``.
+side may read is work, orphan timer, process, and what the store remembers of one run; what one of a client may read is the
+*face* of the work, what lies between memory and sockets, and its own socket. An edge is a pair ``(keep, bits)``: the
+successor is ``state & keep | bits``. What a step adds to the memory is set in the bits of the run that it is about, so that
+an edge is the same whatever else is remembered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import attrs
 
-from lifecycle.check.moves import RESTART, Memory, Move, Remembered
+from lifecycle.check.configuration import Configuration
+from lifecycle.check.moves import ENDED, LIVE, NEW, RESTART, Memory, Move, Remembered
 from lifecycle.check.parts import ATTACHMENTS, ORPHAN, Breach, face_of, in_view, joined, key_of_view, masked
-from lifecycle.check.world import NOTHING, ORPHANS, POISONED_MEMORY, Outcome, Remembering, World
-from lifecycle.errors import Invalid
+from lifecycle.check.world import ORPHANS, POISONED_MEMORY, Outcome, Remembering, World
+from lifecycle.kernel.draft import with_quick_init
+from lifecycle.kernel.inputs import Input
 from lifecycle.kernel.invariants import detached_is_timed
 from lifecycle.kernel.values import Session, Timer
 
@@ -32,8 +35,11 @@ UP, OWED, DOWN, LOST = range(4)
 OUT, IN, GONE = range(3)
 """A client's socket: closed; open; closed without anybody having noticed."""
 
-MEMORY_BITS = 18
-"""Room for what the store remembers: more combinations than any configuration of a sensible size has."""
+STATUSES = (NEW, LIVE, ENDED)
+"""What the store remembers of a run, as a number: the place here."""
+
+OPEN, WITHDRAWN, ANSWERED = range(3)
+"""What it remembers of a question: nothing, it may be open; that it closed without an answer; that it was answered."""
 
 
 class Interned(Generic[K]):
@@ -54,6 +60,7 @@ class Interned(Generic[K]):
         return found
 
 
+@with_quick_init
 @attrs.frozen(eq=False)
 class Edge:
     """A successor: ``state & keep | bits``, by which move; ``broken`` names the rule that this step breaks."""
@@ -69,41 +76,13 @@ Pair = tuple[int, int]
 """An edge, for the search: what to keep, and the bits to set."""
 
 
-@attrs.frozen(eq=False)
-class Piece:
-    """An edge of the run side, but for what the store remembers after it: nothing new if ``remembering`` is none."""
-
-    move: int
-    fault: bool
-    keep: int
-    bits: int
-    remembering: Remembering | None = None
-    broken: str | None = None
-
-
 Moves = Sequence[tuple[int, Move]]
-
-
-class Tried:
-    """What the moves of a slice came to; ``readers`` are those that need to read the orphan timer.
-
-    ``plain`` and ``faulty`` are the pairs of what needs nothing more; ``remembers`` is what adds to the memory.
-    """
-
-    __slots__ = ("enabled", "faulty", "pieces", "plain", "readers", "remembers", "violations")
-
-    def __init__(self, pieces: tuple[Piece, ...], readers: Moves, enabled: int) -> None:
-        self.pieces, self.readers, self.enabled = pieces, readers, enabled
-        kept = [piece for piece in pieces if piece.broken is None]
-        ready = [piece for piece in kept if piece.remembering is None]
-        self.plain: tuple[Pair, ...] = tuple([(one.keep, one.bits) for one in ready if not one.fault])
-        self.faulty: tuple[Pair, ...] = tuple([(one.keep, one.bits) for one in ready if one.fault])
-        self.remembers = tuple([piece for piece in kept if piece.remembering is not None])
-        self.violations = tuple([Edge(0, 0, p.move, p.fault, p.broken) for p in pieces if p.broken is not None])
 
 
 VIEWS: tuple[tuple[str, ...], ...] = ((), ("slot",), ("slot", "names"), ("slot", "head"))
 """What is shown of a work, beside its face, before all of it is: a move that is nothing so far need not see more."""
+
+HEAD_VIEW = VIEWS.index(("slot", "head"))
 
 LESS = (None, 0, 1, 1)
 """For each view the one that shows less, and nothing that this one does not show: asked before, it leaves less to ask."""
@@ -112,47 +91,38 @@ UNREAD, RESTARTED = -1, -1
 """In a key: there is an orphan timer, and it was not read; the move of the next process."""
 
 
+@with_quick_init
 @attrs.frozen(eq=False)
-class Group:
-    """Moves of one footprint, by the run whose memory they read."""
-
-    place: int | None
-    moves: Moves
-
-
-def grouped(moves: Moves) -> tuple[Group, ...]:
-    """Gather the moves by their footprints."""
-    by: dict[int | None, list[tuple[int, Move]]] = {}
-    for index, move in moves:
-        by.setdefault(move.memory, []).append((index, move))
-    return tuple(Group(place, tuple(several)) for place, several in by.items())
-
-
 class Row:
-    """All that can happen in a slice: pairs for the search, edges, made when first asked for, to tell the story.
+    """All that can happen in a slice: pairs for the search, those by a fault apart, and edges, to tell the story.
 
-    ``enabled`` is a set of kinds, as bits: which can happen.
+    What breaks a rule is no edge. ``enabled`` is a set of kinds, as bits: which can happen. ``parts`` are the rows of
+    several slices of which this one is made.
     """
 
-    __slots__ = ("_edges", "enabled", "faulty", "plain", "violations")
+    plain: tuple[Pair, ...]
+    faulty: tuple[Pair, ...]
+    edges: tuple[Edge, ...]
+    violations: tuple[Edge, ...]
+    enabled: int
+    parts: tuple[Row, ...] = ()
 
-    def __init__(
-        self,
-        plain: tuple[Pair, ...],
-        faulty: tuple[Pair, ...],
-        edges: tuple[Edge, ...] | Callable[[], tuple[Edge, ...]],
-        violations: tuple[Edge, ...],
-        enabled: int,
-    ) -> None:
-        self.plain, self.faulty, self.violations, self.enabled = plain, faulty, violations, enabled
-        self._edges = edges
-
-    @property
-    def edges(self) -> tuple[Edge, ...]:
-        """Return the edges, those that break a rule left out."""
-        if not isinstance(self._edges, tuple):
-            self._edges = self._edges()
-        return self._edges
+    @classmethod
+    def of(cls, parts: Iterable[Row]) -> Row:
+        """Join the rows of several slices."""
+        plain: tuple[Pair, ...] = ()
+        faulty: tuple[Pair, ...] = ()
+        edges: tuple[Edge, ...] = ()
+        violations: tuple[Edge, ...] = ()
+        enabled = 0
+        several = tuple(parts)
+        for one in several:
+            plain += one.plain
+            faulty += one.faulty
+            edges += one.edges
+            violations += one.violations
+            enabled |= one.enabled
+        return cls(plain, faulty, edges, violations, enabled, several)
 
 
 NO_ROW = Row((), (), (), (), 0)
@@ -174,17 +144,91 @@ class Clients:
 
 
 class Layout:
-    """Where each part of a packed state lies, counted in bits from the lowest; sockets lie at 0, two bits a client."""
+    """Where each part of a packed state lies, counted in bits from the lowest; sockets lie at 0, two bits a client.
 
-    __slots__ = ("attachments", "clients", "memory", "orphan", "process", "work")
+    The memory has two bits for each run, and above them two for each question of it.
+    """
 
-    def __init__(self, clients: int) -> None:
-        self.clients = clients
-        self.attachments = 2 * clients
-        self.process = self.attachments + clients
+    __slots__ = ("asks", "attachments", "clients", "memory", "orphan", "process", "runs", "work")
+
+    def __init__(self, config: Configuration) -> None:
+        self.clients = config.clients
+        self.attachments = 2 * self.clients
+        self.process = self.attachments + self.clients
         self.orphan = self.process + 2
-        self.memory = self.orphan + 2
-        self.work = self.memory + MEMORY_BITS
+        at = self.memory = self.orphan + 2
+        runs: list[int] = []
+        self.asks: tuple[dict[str, int], ...] = tuple({} for _ in config.runs)
+        for asks, plan in zip(self.asks, config.runs, strict=True):
+            runs.append(at)
+            for ask in plan.asks:
+                at += 2
+                asks[ask.id] = at
+            at += 2
+        self.runs = tuple(runs)
+        self.work = at
+
+    def all_of(self, place: int) -> int:
+        """Return the bits of all that is remembered of a run, set."""
+        return (1 << 2 + 2 * len(self.asks[place])) - 1 << self.runs[place]
+
+    def remembered(self, place: int, state: int) -> Remembered:
+        """Return what a state remembers of a run."""
+        seen = {name: state >> at & 3 for name, at in self.asks[place].items()}
+        closed = {(name, how == ANSWERED) for name, how in seen.items() if how != OPEN}
+        return Remembered(STATUSES[state >> self.runs[place] & 3], tuple(sorted(closed)))
+
+    def memory_after(self, one: Remembering) -> Pair:
+        """Return what a step adds to the memory, as an edge. A question that no move names again is forgotten."""
+        keep, bits = -1, 0
+        if one.admitted is not None:
+            keep &= ~self.all_of(one.admitted)
+            bits |= STATUSES.index(LIVE) << self.runs[one.admitted]
+        for place, question, answered in one.closed:
+            at = self.asks[place].get(question)
+            if at is not None:
+                keep &= ~(3 << at)
+                bits = bits & ~(3 << at) | (ANSWERED if answered else WITHDRAWN) << at
+        for place in one.ended:
+            whole = self.all_of(place)
+            keep &= ~whole
+            bits = bits & ~whole | STATUSES.index(ENDED) << self.runs[place]
+        return keep, bits
+
+
+@attrs.frozen(eq=False)
+class Group:
+    """Moves of one footprint: by the run whose memory they read, none if they read no memory.
+
+    ``memory`` is the bits of that, ``reads`` those of all that the moves may read; ``rows`` is what they came to, by these.
+    """
+
+    place: int | None
+    memory: int
+    reads: int
+    moves: Moves
+    rows: dict[int, tuple[Row, ...]] = attrs.field(factory=dict)
+
+
+def grouped(layout: Layout, moves: Moves) -> Iterator[Group]:
+    """Gather the moves by their footprints."""
+    by: dict[int | None, list[tuple[int, Move]]] = {}
+    for index, move in moves:
+        by.setdefault(move.memory, []).append((index, move))
+    for place, several in by.items():
+        memory = 0 if place is None else layout.all_of(place)
+        yield Group(place, memory, -1 << layout.work | 3 << layout.orphan | memory, tuple(several))
+
+
+@with_quick_init
+@attrs.frozen(eq=False)
+class Made:
+    """What an input of a move came to in a work, with an orphan timer, or one unread, or none; and the edge of that."""
+
+    given: Input
+    orphan: int
+    outcome: Outcome
+    edge: Edge | None
 
 
 PERFORM, CRASH = "the hooks are performed", "the process dies"
@@ -201,18 +245,19 @@ class Slices:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.layout = layout = Layout(world.config.clients)
+        self.layout = layout = Layout(world.config)
         self.works: Interned[Session | None] = Interned()
-        self.memories: Interned[Memory] = Interned()
         self.faces: Interned[tuple[object, ...]] = Interned()
         self.face_of_work: list[int] = []
         self.run_rows: dict[int, Row] = {}
         self.clients: dict[int, Clients] = {}
-        self._tried: dict[tuple[int, int, int | None, Remembered | None], Tried] = {}
+        self._tried: dict[tuple[int, int, int | None, int], tuple[Row, Moves]] = {}
+        self._reading: set[tuple[int, int]] = set()
+        self._made: dict[tuple[int, int], list[Made]] = {}
         self._views: tuple[Interned[Hashable], ...] = tuple(Interned() for _ in VIEWS)
         self._view_of_work: list[tuple[int, ...]] = []
-        self._left: dict[tuple[int, int, int | None, Remembered | None], Moves] = {}
-        self._remembered: dict[tuple[int, Remembering], int] = {}
+        self._left: dict[tuple[int, int, int | None, int], frozenset[int]] = {}
+        self._remembered: dict[tuple[int, int], Remembered] = {}
         self._named: dict[int, tuple[str, ...]] = {}
         self.crashes = "crash" in world.config.families
         self.kinds: dict[str, int] = {}
@@ -227,12 +272,15 @@ class Slices:
             self.kinds.setdefault(kind, 1 << len(self.kinds))
         first = len(world.moves)
         self.perform, self.crash, self.drop = first, first + 1, first + 2
-        self._groups = grouped([(i, move) for i, move in enumerate(world.moves) if move.side == "run"])
+        self._groups = tuple(grouped(layout, [(i, move) for i, move in enumerate(world.moves) if move.side == "run"]))
         self._client = [(i, move) for i, move in enumerate(world.moves) if move.side == "client"]
         self._restart = next(((i, move) for i, move in enumerate(world.moves) if move.name == RESTART), None)
         self.face_shift = layout.memory - layout.attachments
         self._orphan_numbers = {None: 0, ORPHANS[1]: 1, ORPHANS[2]: 2}
-        self.initial = self.pack(None, world.memory)
+        self._performed = self._row([Edge(~(3 << layout.process), UP << layout.process, self.perform)])
+        self._crashed = {process: self._row([self._crash_edge(process)]) for process in (UP, OWED)}
+        self._taken_over = {gone: self._row([self._take_over_edge(gone)]) for gone in (DOWN, LOST) if self._restart}
+        self.initial = self.pack(None)
 
     @property
     def kernel_calls(self) -> int:
@@ -245,9 +293,9 @@ class Slices:
 
     # -- packing ------------------------------------------------------------------------------------------------------
 
-    def pack(self, work: Session | None, memory: Memory) -> int:
-        """Pack a state without clients and orphan timer, its process at work."""
-        return self._work(work) << self.layout.work | self.memories.number(memory) << self.layout.memory
+    def pack(self, work: Session | None) -> int:
+        """Pack a state without clients, memory and orphan timer, its process at work."""
+        return self._work(work) << self.layout.work
 
     def _work(self, work: Session | None) -> int:
         number = self.works.number(work)
@@ -262,10 +310,18 @@ class Slices:
         """Return the parts: work, memory, orphan timer, process, attachments, sockets."""
         lay = self.layout
         work = self.works.values[state >> lay.work]
-        memory = self.memories.values[state >> lay.memory & (1 << MEMORY_BITS) - 1]
+        memory = tuple([self.remembered(place, state) for place in range(len(lay.runs))])
         orphan = ORPHANS[state >> lay.orphan & 3]
         sockets = tuple(state >> 2 * i & 3 for i in range(lay.clients))
         return work, memory, orphan, state >> lay.process & 3, self._attached(state), sockets
+
+    def remembered(self, place: int, state: int) -> Remembered:
+        """Return what the store remembers of a run."""
+        key = place, state & self.layout.all_of(place)
+        found = self._remembered.get(key)
+        if found is None:
+            found = self._remembered[key] = self.layout.remembered(place, state)
+        return found
 
     def _attached(self, state: int) -> tuple[str, ...]:
         at = state >> self.layout.attachments & (1 << self.layout.clients) - 1
@@ -283,7 +339,7 @@ class Slices:
         """Return what the run side can do; ``key`` is the state without its lowest bits, up to the process."""
         found = self.run_rows.get(key)
         if found is None:
-            found = self.run_rows[key] = self._fill_run(key << self.layout.process)
+            found = self.run_rows[key] = Row.of(self._fill_run(key << self.layout.process))
         return found
 
     def clients_at(self, key: int) -> Clients:
@@ -298,19 +354,16 @@ class Slices:
         low = state >> self.layout.attachments & (1 << self.face_shift) - 1
         return self.face_of_work[state >> self.layout.work] << self.face_shift | low
 
-    def _fill_run(self, state: int) -> Row:
+    def _fill_run(self, state: int) -> Iterator[Row]:
         process = state >> self.layout.process & 3
-        tried: list[Tried] = []
-        own: list[Edge] = []
         if process == UP:
-            tried = list(self._tries(state))
+            yield from self._tries(state)
         elif process == OWED:
-            own.append(Edge(~(3 << self.layout.process), UP << self.layout.process, self.perform))
+            yield self._performed
         elif self._restart is not None:
-            own += self._restart_edges(state, self._restart[0])
+            yield self._restarted(state, self._restart)
         if self.crashes and process in (UP, OWED) and self.works.values[state >> self.layout.work] is not None:
-            own.append(self._crash_edge(process))
-        return self._gathered(tried, state >> self.layout.memory & (1 << MEMORY_BITS) - 1, self._row(own))
+            yield self._crashed[process]
 
     def _crash_edge(self, process: int) -> Edge:
         """Return how the process dies: with it go all connections."""
@@ -318,98 +371,120 @@ class Slices:
         keep = ~(3 << lay.process) & ~((1 << lay.attachments) - 1)
         return Edge(keep, (LOST if process == OWED else DOWN) << lay.process, self.crash, True)
 
-    def _gathered(self, tried: list[Tried], memory: int, own: Row) -> Row:
-        """Join what several slices came to and what is the world's own."""
-        plain, faulty, violations, enabled = list(own.plain), list(own.faulty), own.violations, own.enabled
-        for one in tried:
-            plain += one.plain
-            faulty += one.faulty
-            enabled |= one.enabled
-            violations += one.violations
-            for piece in one.remembers:
-                (faulty if piece.fault else plain).append((piece.keep, piece.bits | self._memory_bits(piece, memory)))
-        edges = partial(self._edges, tried, memory, own) if tried else own.edges
-        return Row(tuple(plain), tuple(faulty), edges, violations, enabled)
+    def _take_over_edge(self, process: int) -> Edge:
+        """Return how the next process takes over where there is nothing to: what was owed is performed."""
+        assert self._restart is not None
+        at = self.layout.process
+        return Edge(~(3 << at), (OWED if process == LOST else UP) << at, self._restart[0])
 
-    def _edges(self, tried: list[Tried], memory: int, own: Row) -> tuple[Edge, ...]:
-        """Return the edges of a row, each with its move."""
-        pieces = [piece for one in tried for piece in one.pieces if piece.broken is None]
-        return (*(self._edge(piece, memory) for piece in pieces), *own.edges)
+    def _tries(self, state: int) -> Iterator[Row]:
+        """Yield what the moves come to, each slice asked for once."""
+        for group in self._groups:
+            key = state & group.reads
+            found = group.rows.get(key)
+            if found is None:
+                found = group.rows[key] = tuple([row for row in self._tried_in(group, state) if row is not NO_ROW])
+            yield from found
 
-    def _edge(self, piece: Piece, memory: int) -> Edge:
-        """Complete the edge of a piece."""
-        return Edge(piece.keep, piece.bits | self._memory_bits(piece, memory), piece.move, piece.fault, piece.broken)
-
-    def _tries(self, state: int) -> Iterator[Tried]:
-        """Yield what the moves come to, each slice asked for once.
+    def _tried_in(self, group: Group, state: int) -> Iterator[Row]:
+        """Yield what the moves of a group come to.
 
         A move is tried without the orphan timer first: only whether there is one can be seen then. If it reads the
         timer, it is tried again for this very timer.
         """
         lay = self.layout
-        work, orphan = state >> lay.work, state >> lay.orphan & 3
-        memory = self.memories.values[state >> lay.memory & (1 << MEMORY_BITS) - 1]
-        for group in self._groups:
-            known = None if group.place is None else memory[group.place]
-            unread = work, UNREAD if orphan else 0, group.place, known
-            found = self._tried.get(unread)
-            if found is None:
-                moves = self._moves_left(work, group, known)
-                found = self._tried[unread] = self._try(moves, work, ORPHAN if orphan else None, known)
-            yield found
-            if found.readers:
-                read = work, orphan, group.place, known
-                again = self._tried.get(read)
-                if again is None:
-                    again = self._tried[read] = self._try(found.readers, work, ORPHANS[orphan], known)
-                yield again
+        work, orphan, remembered = state >> lay.work, state >> lay.orphan & 3, state & group.memory
+        unread = work, UNREAD if orphan else 0, group.place, remembered
+        known = self._known(group, state)
+        found = self._tried.get(unread)
+        if found is None:
+            moves = self._moves_left(work, group, remembered)
+            found = self._tried[unread] = self._try(moves, work, unread[1], known)
+        yield found[0]
+        if found[1]:
+            yield self._try(found[1], work, orphan, known)[0]
 
-    def _moves_left(self, work: int, group: Group, known: Remembered | None) -> Moves:
+    def _known(self, group: Group, state: int) -> Remembered:
+        """Return what the store remembers of the run that a group is about, and nothing of another."""
+        return POISONED_MEMORY if group.place is None else self.remembered(group.place, state)
+
+    def _moves_left(self, work: int, group: Group, remembered: int) -> Moves:
         """Return the moves of a group that no view of the work shows to be nothing."""
-        moves = group.moves
-        if self.works.values[work] is not None:
-            for view in range(len(VIEWS)):
-                if view not in LESS:
-                    left = {index for index, _ in self._left_in(view, work, group, known)}
-                    moves = [one for one in moves if one[0] in left]
-        return moves
-
-    def _left_in(self, view: int | None, work: int, group: Group, known: Remembered | None) -> Moves:
-        """Return the moves of a group that a view of the work, and those that show less, do not show to be nothing."""
-        if view is None:
+        if self.works.values[work] is None:
             return group.moves
-        key = view, self._view_of_work[work][view], group.place, known
+        left = [self._left_in(view, work, group, remembered) for view in range(len(VIEWS)) if view not in LESS]
+        return [one for one in group.moves if all(one[0] in some for some in left)]
+
+    def _left_in(self, view: int, work: int, group: Group, remembered: int) -> frozenset[int]:
+        """Return the moves of a group that a view of the work, and those that show less, do not show to be nothing."""
+        key = view, self._view_of_work[work][view], group.place, remembered
         found = self._left.get(key)
         if found is None:
-            moves = self._left_in(LESS[view], work, group, known)
+            less = LESS[view]
+            moves = group.moves
+            if less is not None:
+                left = self._left_in(less, work, group, remembered)
+                moves = [one for one in moves if one[0] in left]
             session = self.works.values[work]
             assert session is not None
-            seen, memory = in_view(session, VIEWS[view]), POISONED_MEMORY if known is None else known
-            found = tuple([one for one in moves if not self.world.is_nothing(one[1], seen, memory)])
+            seen, known = in_view(session, VIEWS[view]), self._known(group, remembered)
+            found = frozenset([index for index, move in moves if not self.world.is_nothing(move, seen, known)])
             self._left[key] = found
         return found
 
-    def _try(self, moves: Moves, work: int, orphan: Timer | None, known: Remembered | None) -> Tried:
-        """Try moves on a work and an orphan timer, which may be poison; only then a move may turn out to read it."""
-        pieces: list[Piece] = []
+    def _try(self, moves: Moves, work: int, orphan: int, known: Remembered) -> tuple[Row, Moves]:
+        """Try moves on a work and an orphan timer, which may be unread; only then a move may turn out to read it.
+
+        Return what they came to, and those that need to read it: such as did so beside another queue are taken to.
+        """
+        edges: list[Edge] = []
         readers: list[tuple[int, Move]] = []
-        session = self.works.values[work]
-        before = None if session is None else joined(session, orphan, ATTACHMENTS)
-        memory = POISONED_MEMORY if known is None else known
-        poisoned: object = orphan
+        session, timer = self.works.values[work], ORPHAN if orphan == UNREAD else ORPHANS[orphan]
+        before = None if session is None else joined(session, timer, ATTACHMENTS)
+        looks = self._view_of_work[work][HEAD_VIEW]
         for index, move in moves:
-            try:
-                made = self.world.outcome(move, session, before, orphan, memory)
-            except Breach as breach:
-                if poisoned is not ORPHAN or breach.fields["part"] != "orphan":
-                    raise
+            if orphan == UNREAD and (index, looks) in self._reading:
                 readers.append((index, move))
                 continue
-            if made is not None and (made.changed or made.broken is not None):
-                pieces.append(self._piece(made, work, index, move))
-        return Tried(tuple(pieces), tuple(readers), self._enabled(pieces))
+            try:
+                edge = self._edge_of(index, move, work, before, orphan, known)
+            except Breach as breach:
+                if orphan != UNREAD or breach.fields["part"] != "orphan":
+                    raise
+                self._reading.add((index, looks))
+                readers.append((index, move))
+                continue
+            if edge is not None:
+                edges.append(edge)
+        return self._row(edges), tuple(readers)
 
-    def _enabled(self, edges: Iterable[Piece | Edge]) -> int:
+    def _edge_of(
+        self, index: int, move: Move, work: int, before: Session | None, orphan: int, known: Remembered
+    ) -> Edge | None:
+        """Return what a move leads to; none if it cannot happen, or changes nothing.
+
+        What made the same input before came to the same. So did, but for the timer that it leaves alone, what had
+        another orphan timer and took the same step; so that a step is judged once for all of them.
+        """
+        given = move.make(before, known)
+        if given is None:
+            return None
+        made = self._made.setdefault((work, index), [])
+        alike: list[Outcome] = []
+        for one in made:
+            if one.given == given:
+                if one.orphan == orphan:
+                    return one.edge
+                alike.append(one.outcome)
+        outcome = self.world.outcome(move, before, given, alike)
+        if outcome in alike:
+            edge = next(one.edge for one in made if one.outcome is outcome)
+        else:
+            edge = self._edge(outcome, index, move) if outcome.changed or outcome.broken is not None else None
+        made.append(Made(given, orphan, outcome, edge))
+        return edge
+
+    def _enabled(self, edges: Iterable[Edge]) -> int:
         """Return the kinds of moves that these are, as bits; what breaks a rule does not count."""
         enabled = 0
         for edge in edges:
@@ -417,55 +492,32 @@ class Slices:
                 enabled |= self.kinds[self.kind_of[edge.move]]
         return enabled
 
-    def _piece(self, made: Outcome, work: int, index: int, move: Move) -> Piece:
-        """Return the edge of an outcome, without what the store remembers."""
+    def _edge(self, made: Outcome, index: int, move: Move) -> Edge:
+        """Return the edge of an outcome that changes something, or breaks a rule."""
         if made.broken is not None:
-            return Piece(index, move.fault, 0, 0, None, made.broken)
+            return Edge(0, 0, index, move.fault, made.broken)
         lay = self.layout
-        keep = (1 << lay.process) - 1
+        keep, bits = lay.memory_after(made.remembering)
+        keep &= (1 << lay.work) - 1 & ~(3 << lay.process)
+        bits |= self._work(made.work) << lay.work
         if made.releases:
             keep &= ~(((1 << lay.clients) - 1) << lay.attachments)
-        same = made.work is self.works.values[work]
-        bits = (work if same else self._work(made.work)) << lay.work
-        orphan: object = made.orphan
-        if orphan is ORPHAN:
-            keep |= 3 << lay.orphan
-        else:
+        if not made.leaves_orphan:
+            keep &= ~(3 << lay.orphan)
             bits |= self._orphan_numbers[made.orphan] << lay.orphan
         if self.crashes and made.step.journalled:  # what is not written down leaves nothing to perform
             bits |= OWED << lay.process
-        if made.remembering is not NOTHING:
-            return Piece(index, move.fault, keep, bits, made.remembering)
-        return Piece(index, move.fault, keep | (1 << MEMORY_BITS) - 1 << lay.memory, bits)
+        return Edge(keep, bits, index, move.fault)
 
-    def _memory_bits(self, piece: Piece, memory: int) -> int:
-        """Return the bits of what the store remembers after a piece, where that is set anew."""
-        if piece.remembering is None:
-            return 0
-        key = memory, piece.remembering
-        found = self._remembered.get(key)
-        if found is None:
-            found = self.memories.number(piece.remembering.after(self.memories.values[memory]))
-            if found >> MEMORY_BITS:
-                fact = f"the store can remember more than {1 << MEMORY_BITS} different things"
-                raise Invalid(f"configuration {self.world.config.name}", fact, "use fewer runs or questions")
-            self._remembered[key] = found
-        return found << self.layout.memory
-
-    def _restart_edges(self, state: int, index: int) -> Iterator[Edge]:
-        """Yield how the next process takes over: it changes the session, or there is nothing to take over."""
+    def _restarted(self, state: int, restart: tuple[int, Move]) -> Row:
+        """Return how the next process takes over: it changes the session, or there is nothing to take over."""
         lay = self.layout
         work, orphan, process = state >> lay.work, state >> lay.orphan & 3, state >> lay.process & 3
-        key = work, orphan, RESTARTED, None
-        if key not in self._tried:
-            assert self._restart is not None
-            self._tried[key] = self._try((self._restart,), work, ORPHANS[orphan], None)
-        pieces = self._tried[key].pieces
-        for piece in pieces:
-            yield self._edge(piece, state >> lay.memory & (1 << MEMORY_BITS) - 1)
-        if not pieces:
-            owed = OWED if process == LOST else UP
-            yield Edge(~(3 << lay.process), owed << lay.process, index)
+        key = work, orphan, RESTARTED, 0
+        found = self._tried.get(key)
+        if found is None:
+            found = self._tried[key] = self._try((restart,), work, orphan, POISONED_MEMORY)
+        return found[0] if found[0] is not NO_ROW else self._taken_over[process]
 
     def _fill_clients(self, key: int) -> Clients:
         lay = self.layout

@@ -7,7 +7,7 @@ nothing else; whatever else the kernel touches is an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import attrs
@@ -21,7 +21,7 @@ from lifecycle.check.parts import (
     QUEUE,
     Breach,
     Poison,
-    joined,
+    apart,
     masked,
     plain_timer,
     work_of,
@@ -29,6 +29,7 @@ from lifecycle.check.parts import (
 from lifecycle.check.rules import Case, first_broken
 from lifecycle.declaration import Machine
 from lifecycle.kernel import Step
+from lifecycle.kernel.draft import twin_of, with_quick_init
 from lifecycle.kernel.engine import KERNEL, Kernel, malformed, unchanged
 from lifecycle.kernel.inputs import Input
 from lifecycle.kernel.replies import Admitted
@@ -71,21 +72,25 @@ class Remembering:
 NOTHING = Remembering()
 
 
+@with_quick_init
 @attrs.frozen(eq=False)
 class Outcome:
-    """What a move came to: the parts after it, canonical, and the rule it breaks, if it does.
+    """What a move of the run side came to: the parts after it, canonical, and the rule it breaks, if it does.
 
-    ``work`` is the very part before if it is unchanged; ``releases`` says that all attachments are gone.
-    ``changed`` false: the kernel changed nothing, and the world changes only what is its own.
+    ``leaves_orphan`` says that the orphan timer is as before, whatever that was, ``releases`` that all attachments are
+    gone. ``changed`` false: the kernel changed nothing, and the world changes only what is its own. ``apart``: no rule
+    looked at the orphan timer, not even whether there is one.
     """
 
     step: Step
     changed: bool
     work: Session | None
+    leaves_orphan: bool
     orphan: Timer | None
     releases: bool
     remembering: Remembering
     broken: str | None
+    apart: bool
 
 
 ORPHANS: tuple[Timer | None, ...] = (
@@ -112,33 +117,37 @@ class World:
         self.watch: Callable[[Case], None] | None = None
         self.calls = 0
 
-    def run_move(self, move: Move, work: Session | None, orphan: Timer | None, memory: Memory) -> Outcome | None:
-        """Apply a move of the run side; none if it cannot happen now. ``orphan`` may be poison: then it is not to be read."""
-        known = POISONED_MEMORY if move.memory is None else memory[move.memory]
-        return self.outcome(move, work, None if work is None else joined(work, orphan, ATTACHMENTS), orphan, known)
-
     def is_nothing(self, move: Move, view: Session, known: Remembered) -> bool:
-        """Say whether a view of the session is enough to know that a move of the run side is none, or changes nothing."""
+        """Say whether a view of the session is enough to know that a move of the run side is none, or changes nothing.
+
+        The kernel is asked only for what is to change nothing: another move, if it can happen, needs all of the session.
+        """
         try:
             given = move.make(view, known)
-            if given is None:
-                return True
-            step, broken = self._stepped(move, view, given)
+            if given is None or move.unchanged is None:
+                return given is None
+            step = self._stepped(move, view, given)
+            return step.session is view and self._judged(Case(move, view, given, step, self.machines)) is None
         except Breach:
             return False
-        return step.session is view and broken is None
 
-    def outcome(
-        self, move: Move, work: Session | None, before: Session | None, orphan: Timer | None, known: Remembered
-    ) -> Outcome | None:
-        """Apply a move of the run side to the session ``before``, whose parts are ``work`` and ``orphan``."""
-        given = move.make(before, known)
-        if given is None:
-            return None
-        step, broken = self._stepped(move, before, given)
+    def outcome(self, move: Move, before: Session | None, given: Input, earlier: Iterable[Outcome] = ()) -> Outcome:
+        """Apply a move of the run side.
+
+        ``earlier`` is what the same input came to with the same work and another orphan timer. If the step is one of
+        these but for the timer, which both leave alone, that outcome is returned: to judge the step again could only
+        come to the same.
+        """
+        step = self._stepped(move, before, given)
         after = step.session
-        if after is before or after is None:
-            return Outcome(step, False, work, orphan, False, NOTHING, broken)
+        changed = after is not before and after is not None
+        if changed:
+            for one in earlier:
+                if one.apart and one.leaves_orphan and is_same_apart(before, step, one.step):
+                    return one
+        broken, apart = self._judged_apart(Case(move, before, given, step, self.machines))
+        if not changed or after is None:
+            return Outcome(step, False, None, True, None, False, NOTHING, broken, apart)
         attachments: object = after.attachments
         releases = attachments is not ATTACHMENTS
         if releases and attachments != () and broken is None:
@@ -146,30 +155,48 @@ class World:
                 "part attachments", f"{move.name}: the step made some up", "declare the part", rule="footprint"
             )
         next_work = None if broken else work_of(after, self.places)
-        remembering = remembering_of(step)
-        same: object = after.orphan
-        then = orphan if same is orphan else plain_timer(after.orphan)
-        return Outcome(step, True, next_work, then, releases, remembering, broken)
+        leaves = before is not None and after.orphan is before.orphan
+        orphan = None if leaves else plain_timer(after.orphan)
+        return Outcome(step, True, next_work, leaves, orphan, releases, remembering_of(step), broken, apart)
 
-    def _stepped(self, move: Move, before: Session | None, given: Input) -> tuple[Step, str | None]:
-        """Step, and judge it; whatever the kernel raises breaks the rule that it is total, but for a breach."""
+    def _stepped(self, move: Move, before: Session | None, given: Input) -> Step:
+        """Step; whatever the kernel raises breaks the rule that it is total, but for a breach."""
         self.calls += 1
         BREACHES.clear()
-        broken: str | None = "total"
         try:
             step = self.kernel.step(before, given, move.time())
         except Breach:
             raise
         except Exception as error:
-            step = unchanged(before, malformed(error), "total")
-        else:
-            case = Case(move, before, given, step, self.machines)
-            broken = first_broken(case)
-            if self.watch is not None and broken is None:
-                self.watch(case)
+            step = unchanged(before, malformed(error), NOT_TOTAL)
         if BREACHES:
             raise BREACHES.pop()
-        return step, broken
+        return step
+
+    def _judged(self, case: Case) -> str | None:
+        """Return the rule that a step breaks; one that breaks none is shown to whoever watches."""
+        BREACHES.clear()
+        if case.step.judge == NOT_TOTAL:
+            return "total"
+        broken = first_broken(case)
+        if self.watch is not None and broken is None:
+            self.watch(case)
+        if BREACHES:
+            raise BREACHES.pop()
+        return broken
+
+    def _judged_apart(self, case: Case) -> tuple[str | None, bool]:
+        """Judge a step of the run side, without its orphan timer if that is enough, and say whether it is.
+
+        Where no client comes, a step is hardly ever met with another timer: to hide it would only cost.
+        """
+        if self.clients and case.changed and case.before is not None and case.move.side == "run":
+            try:
+                return self._judged(without_orphan(case)), True
+            except Breach as breach:
+                if breach.fields["part"] != "orphan":
+                    raise
+        return self._judged(case), False
 
     def client_move(
         self, move: Move, face: tuple[object, ...], orphan: Timer | None, attachments: tuple[str, ...]
@@ -179,7 +206,8 @@ class World:
         given = move.make(before, POISONED_MEMORY)
         if given is None:
             return None
-        step, broken = self._stepped(move, before, given)
+        step = self._stepped(move, before, given)
+        broken = self._judged(Case(move, before, given, step, self.machines))
         after = step.session
         if after is before or after is None or before is None:
             return step, orphan, attachments, broken
@@ -189,6 +217,40 @@ class World:
         if broken is None and (after.state, after.cause, after.incarnation) != (face[0], face[1], face[2]):
             raise Breach("part state", f"{move.name}: the step wrote to it", "declare the part", rule="footprint")
         return step, plain_timer(after.orphan), tuple(sorted(after.attachments)), broken
+
+
+NOT_TOTAL = "total"
+"""In place of the judge that ended a matter: the kernel raised."""
+
+
+def without_orphan(case: Case) -> Case:
+    """Return a step whose orphan timer nobody may look at, before or after it."""
+    s, before = case.step, case.before
+    assert before is not None
+    shown = build_step(apart(case.after), s.hooks, s.reply, s.moves, s.ended, s.closed, s.judge, s.journalled)
+    return Case(case.move, apart(before), case.given, shown, case.machines)
+
+
+def is_same_apart(before: Session | None, step: Step, other: Step) -> bool:
+    """Say whether a step leaves the orphan timer alone, and is another one in all but that."""
+    mine, its = step.session, other.session
+    assert mine is not None and its is not None
+    return (
+        before is not None
+        and mine.orphan is before.orphan
+        and mine.attachments is its.attachments
+        and step.hooks == other.hooks
+        and step.moves == other.moves
+        and step.reply == other.reply
+        and (step.journalled, step.judge, step.ended, step.closed)
+        == (other.journalled, other.judge, other.ended, other.closed)
+        and (mine.state, mine.cause, mine.now, mine.incarnation, mine.revision, mine.id, mine.policy)
+        == (its.state, its.cause, its.now, its.incarnation, its.revision, its.id, its.policy)
+        and (mine.execution, mine.head, mine.queue) == (its.execution, its.head, its.queue)
+    )
+
+
+build_step = twin_of(Step).build
 
 
 def remembering_of(step: Step) -> Remembering:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import attrs
 
-from lifecycle import Frame, Gap, RunEnd, RunHandle, Runtime, SegmentEnd
+from lifecycle import Frame, Gap, OpenRequest, RunEnd, RunHandle, Runtime, SegmentEnd
 from lifecycle.cli.answering import answers, asked_in_place, tell_question
 from lifecycle.cli.asking import END, LEAVE, ask
 from lifecycle.cli.stopping import ABORT, Stopping
@@ -269,12 +269,6 @@ class Carrying:
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
-    def tell_run(self, run: RunHandle, joined: bool) -> None:
-        """Name the run: what the other commands want to know. ``joined``: its key named it already."""
-        self.output.data(type="run", session=run.session, run=run.id, joined=joined)
-        known = ": it has this key already; no other was started" if joined else ""
-        self.output.say(f"run {on_one_line(run.id)} of session {on_one_line(run.session)}{known}", "bright_black")
-
     def tell(self, run: RunHandle, item: Item) -> None:
         """Write an item of the stream."""
         if isinstance(item, Frame):
@@ -288,16 +282,7 @@ class Carrying:
 
     def tell_end(self, end: RunEnd) -> int:
         """Write the result and say how it ended; return the exit code."""
-        self.output.data(type="end", **attrs.asdict(end))
-        good = end.state == "ready"
-        if end.result is not None:
-            self.output.text(end.result if isinstance(end.result, str) else indented(end.result))
-        said = f"run {on_one_line(end.run)}: {end_in_words(end, TEXT_CHARS_MAX)}"
-        remedy = REMEDIES.get(end.cause)
-        if end.cause == "failed" and self.raised_here(end) and not debugging():
-            remedy = "LIFECYCLE_DEBUG=1 shows where"
-        self.output.say(f"{said}; {remedy}" if remedy else said, "green" if good else "red")
-        return DONE if good else ENDED_OTHERWISE
+        return tell_end(self.output, end, self.raised_here(end))
 
     def raised_here(self, end: RunEnd) -> bool:
         """Say whether code of the run raised in this process, so that the same again could show where."""
@@ -319,20 +304,55 @@ class Carrying:
 
     def tell_requests(self, run: RunHandle, in_place: bool = False) -> None:
         """Write the open requests of a run, each with the commands that answer it."""
-        requests = run.requests
+        seen = self.left if self.output.out.isatty() else None
         store, owner = self.runtime.store.name, self.owner_of(run)
-        commands = [[] if in_place else answers(run.session, one, store, owner) for one in requests]
-        told = [{**attrs.asdict(one), "decide": lines} for one, lines in zip(requests, commands, strict=True)]
-        self.output.data(type="waiting", session=run.session, run=run.id, in_place=in_place, requests=told)
-        for request, lines in zip(requests, commands, strict=True):
-            tell_question(self.output, request, lines, seen=request.id == self.left and self.output.out.isatty())
-        if not in_place:
-            self.output.say(f"run {on_one_line(run.id)}: waiting for a human; answer with `lifecycle decide`", "yellow")
+        tell_requests(self.output, store, run.session, run.id, owner, run.requests, in_place, seen)
 
     def owner_of(self, run: RunHandle) -> str:
         """Return the principal who may answer."""
         found = [one.owner for one in self.runtime.show(self.session).runs if one.id == run.id]
         return found[0] if found else LOCAL
+
+
+def tell_run(output: Output, session: str, run: str, joined: bool) -> None:
+    """Name the run: what the other commands want to know. ``joined``: its key named it already."""
+    output.data(type="run", session=session, run=run, joined=joined)
+    known = ": it has this key already; no other was started" if joined else ""
+    output.say(f"run {on_one_line(run)} of session {on_one_line(session)}{known}", "bright_black")
+
+
+def tell_end(output: Output, end: RunEnd, raised_here: bool = False) -> int:
+    """Write the result and say how it ended; return the exit code. ``raised_here``: the same again can show where."""
+    output.data(type="end", **attrs.asdict(end))
+    good = end.state == "ready"
+    if end.result is not None:
+        output.text(end.result if isinstance(end.result, str) else indented(end.result))
+    said = f"run {on_one_line(end.run)}: {end_in_words(end, TEXT_CHARS_MAX)}"
+    remedy = REMEDIES.get(end.cause)
+    if end.cause == "failed" and raised_here and not debugging():
+        remedy = "LIFECYCLE_DEBUG=1 shows where"
+    output.say(f"{said}; {remedy}" if remedy else said, "green" if good else "red")
+    return DONE if good else ENDED_OTHERWISE
+
+
+def tell_requests(
+    output: Output,
+    store: str,
+    session: str,
+    run: str,
+    owner: str,
+    requests: Sequence[OpenRequest],
+    in_place: bool,
+    seen: str | None = None,
+) -> None:
+    """Write the open requests of a run, each with the commands that answer it; ``seen`` is on the screen already."""
+    commands = [[] if in_place else answers(session, one, store, owner) for one in requests]
+    told = [{**attrs.asdict(one), "decide": lines} for one, lines in zip(requests, commands, strict=True)]
+    output.data(type="waiting", session=session, run=run, in_place=in_place, requests=told)
+    for request, lines in zip(requests, commands, strict=True):
+        tell_question(output, request, lines, seen=request.id == seen)
+    if not in_place:
+        output.say(f"run {on_one_line(run)}: waiting for a human; answer with `lifecycle decide`", "yellow")
 
 
 async def next_of(items: AsyncIterator[Item]) -> Item | None:

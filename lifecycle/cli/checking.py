@@ -36,7 +36,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--configuration", "configurations", metavar="NAME", multiple=True,
               help="Explore this world; may be given several times. Default: every small one.")  # fmt: skip
 @click.option("--limit-states", "limit", type=click.IntRange(1), metavar="N",
-              help="Visit at most about so many states of each world; what is cut short proves nothing.")  # fmt: skip
+              help="Visit at most so many states of each world; what is cut short proves nothing.")  # fmt: skip
 @click.option(
     "--assumptions", is_flag=True, help="Show on which assumption each promise rests, one withdrawn at a time."
 )

@@ -20,26 +20,33 @@ from typing import Any, TypeVar
 
 import click
 
-from lifecycle import Decision, Limits, Tracker, __version__, answer, approve, reject, reject_and_continue
+from lifecycle import Decision, Limits, Policy, Tracker, __version__, answer, approve, reject, reject_and_continue
 from lifecycle.cli import reading, terminal
-from lifecycle.cli.answering import asked_in_place
 from lifecycle.cli.asking import refuse_constant
-from lifecycle.cli.carrying import BAD_INPUT, DONE, ENDED_OTHERWISE, WAITING, Carrying, OneSessionStore, opened
+from lifecycle.cli.carrying import (
+    BAD_INPUT,
+    DONE,
+    ENDED_OTHERWISE,
+    WAITING,
+    Carrying,
+    OneSessionStore,
+    opened,
+    tell_run,
+)
 from lifecycle.cli.checking import check
+from lifecycle.cli.looking import decided_before, started_before, tell_nothing_to_decide
 from lifecycle.cli.options import debug_option, json_option
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
-from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound, Refused
-from lifecycle.kernel.engine import KERNEL
-from lifecycle.kernel.replies import Aborted, AlreadyClosed, AlreadyEnded, Rejection
+from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound
+from lifecycle.kernel.replies import Aborted
 from lifecycle.kernel.values import ON_CRASH
 from lifecycle.machines import SESSION
 from lifecycle.runtime.border import LOCAL
-from lifecycle.runtime.handle import decide_input
-from lifecycle.runtime.stepping import found_in
-from lifecycle.store.files import default_path
+from lifecycle.runtime.tracker import start_input
+from lifecycle.store.files import default_path, in_words, is_new
 from lifecycle.store.sqlite import SQLiteStore
 
 PAGE_MAX = 1_000
@@ -132,10 +139,28 @@ def run(
     agent, name = load(target), full_name(target)
     value = read_input(given, json_input)
 
+    fresh = f"r-{uuid.uuid4().hex[:12]}"
+    wanted = start_input(
+        Limits(),
+        Policy(),
+        name,
+        value,
+        session=session,
+        run=fresh,
+        key=key,
+        owner=owner,
+        deadline_seconds=deadline,
+        on_crash=on_crash,
+    )
+    if is_there(store):
+        with closing(readable(store)) as look:
+            code = started_before(look, output, wanted, asks=asked_here() is not None)
+        if code is not None:
+            return code
+
     async def work(stopping: Stopping) -> int:
         async with opened(writable(store, session), output) as (runtime, unfinished):
             carrying = Carrying(runtime, session, unfinished, owner, output, stopping, asked_here())
-            fresh = runtime.new_run_id()
             try:
                 handle = await runtime.start(
                     agent,
@@ -150,7 +175,7 @@ def run(
                 )
             except LifecycleError as error:
                 return await carrying.after_a_slip(error)
-            carrying.tell_run(handle, joined=handle.id != fresh)
+            tell_run(output, session, handle.id, joined=handle.id != fresh)
             return await carrying.until_over(handle)
 
     return in_loop(work)
@@ -217,6 +242,13 @@ def readable(path: str | None) -> SQLiteStore:
     return SQLiteStore(str(default_path() if path is None else path), read_only=True)
 
 
+def is_there(path: str | None) -> bool:
+    """Say whether there is a store that can be looked at before it is written to."""
+    chosen = default_path() if path is None else Path(path)
+    with in_words(chosen):
+        return not is_new(chosen)
+
+
 def asked_here() -> Terminal | None:
     """Return the terminal, if a human can be asked there."""
     return Terminal() if terminal.present() else None
@@ -260,7 +292,9 @@ def decide(
         checked(what, name)
     made = made_decision(decision, text, value)
     with closing(readable(store)) as look:
-        check_decision(look, session, run, request, made, by, digest)
+        code = decided_before(look, output, session, run, request, made, by, digest)
+    if code is not None:
+        return code
 
     async def work(stopping: Stopping) -> int:
         async with opened(writable(store, session), output) as (runtime, unfinished):
@@ -271,10 +305,7 @@ def decide(
                 reply = await handle.decide(request, made, by=by, digest=digest)
             except LifecycleError as error:
                 return await carrying.after_a_slip(error)
-            if isinstance(reply, AlreadyEnded):
-                output.say(f"run {on_one_line(run)}: it has ended already; there is nothing to decide")
-            if isinstance(reply, AlreadyClosed):
-                output.say(f"request {on_one_line(request)}: it was {reply.how} already; there is nothing to decide")
+            tell_nothing_to_decide(output, run, request, reply)
             if asked & {one.id for one in handle.requests}:
                 carrying.tell_requests(handle)
                 return WAITING
@@ -300,42 +331,6 @@ def made_decision(decision: str, text: str | None, value: str | None) -> Decisio
     if decision == "approve":
         return approve()
     return (reject if decision == "reject" else reject_and_continue)(text or "")
-
-
-def check_decision(
-    store: SQLiteStore, session: str, run: str, request: str, decision: Decision, by: str, digest: str | None
-) -> None:
-    """Refuse a decision that the session as it is refuses, or whose agent cannot be called.
-
-    Before anything is taken up: a slip of the keyboard must not set a session going, nor write a step. What is refused
-    now would be refused then, because taking a session up opens no question and appoints nobody.
-    """
-    kept = store.load(session)
-    if kept is None:
-        raise NotFound(f"session {session}", f"not known in {store.name}", "`lifecycle show` lists what there is")
-    unfinished = next((one for one in kept.session.unfinished() if one.spec.id == run), None)
-    ended = store.run_ended(session, run)
-    if unfinished is None and ended is None:
-        raise NotFound(f"run {run}", f"session {session} has none of that id", "`lifecycle show SESSION` lists them")
-    batch = () if unfinished is None else unfinished.requests
-    closed = store.request_closed(session, run, request)
-    known = next((one for one in batch if one.id == request), closed)
-    if known is None:
-        there = ", ".join(one.id for one in batch if one.state == "open") or "none"
-        raise NotFound(f"request {request}", f"run {run} asked no such question", f"its open ones are: {there}")
-    if decision.kind == "answer" and known.kind == "approval" and isinstance(decision.content, str):
-        raise Invalid(f"request {request}", "an approval is answered with arguments", "give them as --value JSON")
-    given = decide_input(Limits(), run, request, known, decision, by, digest)
-    step = KERNEL.step(kept.session, found_in(given, ended, closed), kept.session.now)
-    if isinstance(step.reply, Rejection):
-        raise step.reply.exception()
-    if store.holder(session) is not None:
-        return  # a process holds it, and judges for itself
-    if known.state == "open" and asked_in_place(kept.session, run):
-        remedy = "answer it there, or let `lifecycle run` with this session take up what is left"
-        raise Refused(f"request {request}", "it was asked in place, and its process is gone", remedy)
-    if unfinished is not None:
-        load(unfinished.spec.agent)
 
 
 # -- abort ------------------------------------------------------------------------------------------------------------

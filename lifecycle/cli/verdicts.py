@@ -6,6 +6,7 @@ file: whatever interrupts a check, what is known by then is said, and is never g
 
 from __future__ import annotations
 
+import contextlib
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from lifecycle.check import (
 from lifecycle.check import check as checked
 from lifecycle.check.assuming import Resting, resting
 from lifecycle.check.configuration import count
+from lifecycle.check.hunting import hunt
 from lifecycle.check.picturing import picture
 from lifecycle.check.promises import ASSUMPTIONS, promises_of
 from lifecycle.check.regression import file_of_tests
@@ -263,12 +265,12 @@ def check_mutants(wanted: Wanted, output: Output) -> int:
     """Break the kernel in every way, and write what finds each out; those that survive must be equivalent."""
     every, configs = every_mutant(), chosen(wanted)
     killed: list[Killed] = []
-    with watching(output) as watch:
+    with watching(output) as watch, contextlib.closing(hunt(every, configs)) as hunted:
         for at, one in enumerate(every, 1):
             if watch.interrupted:
                 break
             watch.say(f"mutant {at} of {len(every)}: {one.name}")
-            killed.append(kill(one, configs))
+            killed.append(next(hunted))
     for found in killed:
         output.data(kind="mutant", **killed_record(found))
     if not output.as_json:

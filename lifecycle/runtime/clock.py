@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from lifecycle.errors import Invalid
 from lifecycle.kernel.values import us
+from lifecycle.runtime.border import SECONDS_MAX, check_seconds
 
 Wake = Callable[[], None]
 
@@ -69,6 +69,7 @@ class VirtualClock:
     """
 
     def __init__(self, now_seconds: float = 1_700_000_000) -> None:
+        check_seconds("virtual clock", now_seconds, SECONDS_MAX)
         self._now = us(now_seconds)
         self._order = itertools.count()
         self._wakes: list[tuple[int, int, VirtualWakeup]] = []
@@ -95,8 +96,7 @@ class VirtualClock:
 
     async def advance(self, seconds: float) -> None:
         """Let time pass: wake all that is due, in order, and let each settle before the next."""
-        if not 0 <= seconds < 1e11:
-            raise Invalid("virtual clock", f"cannot advance by {seconds!r}", "use a number of seconds, 0 or more")
+        check_seconds("virtual clock", seconds, SECONDS_MAX)
         target = self._now + us(seconds)
         await self.settle()
         while self._wakes and self._wakes[0][0] <= target:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 
 from lifecycle.machines import CONTROLLER
+from lifecycle.runtime.border import check_callable, check_seconds
 
 
 class RunAborted(Exception):
@@ -55,6 +56,7 @@ class Signal:
 
     def add_listener(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Call ``listener(cause)`` once, when the run ends, at once if it has; return how to remove it."""
+        check_callable("listener", listener, "use a function of one argument, the cause")
         with LISTENING:
             if self._cause is None:
                 self._listeners += (listener,)
@@ -85,6 +87,9 @@ class Signal:
 
     def wait_blocking(self, timeout_seconds: float | None = None) -> bool:
         """Wait in a thread until the run ends; say whether it has."""
+        if timeout_seconds is not None:
+            check_seconds("timeout_seconds", timeout_seconds)
+            timeout_seconds = min(timeout_seconds, threading.TIMEOUT_MAX)
         with LISTENING:
             if self._event is None:
                 self._event = threading.Event()

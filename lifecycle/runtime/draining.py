@@ -15,12 +15,12 @@ from typing import Self
 
 import attrs
 
-from lifecycle.errors import Invalid, Refused, StoreError
-from lifecycle.hooks import ReportAbandoned
-from lifecycle.kernel.finding import run_named
+from lifecycle.errors import Refused, StoreError
+from lifecycle.hooks import PublishEnd, ReportAbandoned
 from lifecycle.kernel.inputs import Shutdown
+from lifecycle.kernel.values import us
 from lifecycle.runtime.beating import Beating
-from lifecycle.runtime.border import SECONDS_MAX
+from lifecycle.runtime.border import SECONDS_MAX, check_seconds
 from lifecycle.runtime.clock import VirtualClock
 from lifecycle.runtime.handle import within
 from lifecycle.runtime.line import Line
@@ -31,14 +31,26 @@ from lifecycle.store.port import Look
 log = logging.getLogger("lifecycle")
 
 
+GIVING_UP_SECONDS = 0.5
+"""How long a shutdown waits beyond the closing grace for code to be given up."""
+
+LAST_STEPS_SECONDS = 0.5
+"""How long it waits, at the very end, for what is on its way to the store."""
+
+
 @attrs.frozen
 class ShutdownReport:
-    """What an orderly shutdown did: runs aborted, executions given up, runs left queued and parked for the next."""
+    """What an orderly shutdown did, and what it left: runs by their ids.
+
+    ``aborted`` by it, durably; ``abandoned``: their code was given up; left for the next process: ``queued``, ``parked``,
+    and ``lost``, whose code was at work to the last because the store could not keep their end.
+    """
 
     aborted: tuple[str, ...] = ()
     abandoned: tuple[str, ...] = ()
     queued: tuple[str, ...] = ()
     parked: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class Draining(Stepping):
@@ -107,22 +119,28 @@ class Draining(Stepping):
     async def close(self, drain_seconds: float = 0.0) -> ShutdownReport:
         """Shut down in order: admit nothing more, wait, abort what executes, wait for it, let go of the store.
 
-        Waits ``drain_seconds`` for runs to end by themselves, then the closing grace for their code to return. Queued
-        and parked runs stay for the next process.
+        Waits ``drain_seconds`` for runs to end by themselves, then the closing grace for their code to return, and a
+        second for the last steps, whatever the store does. Queued and parked runs stay for the next process.
         """
-        if not 0 <= drain_seconds < SECONDS_MAX:
-            raise Invalid("drain_seconds", f"{drain_seconds!r} is no time", "use a number of seconds")
+        check_seconds("drain_seconds", drain_seconds, SECONDS_MAX)
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close(drain_seconds))
         report: ShutdownReport = await asyncio.shield(self._closing)
         return report
 
     async def _close(self, drain_seconds: float) -> ShutdownReport:
+        aborted: list[str] = []
         abandoned: list[str] = []
-        self._observers.append(lambda observed: abandoned.extend(given_up(observed)))
+
+        def note(observed: Observed) -> None:
+            aborted.extend(shut_down(observed))
+            abandoned.extend(given_up(observed))
+
+        self._observers.append(note)
         try:
-            aborted = await self._drain(drain_seconds)
-            return ShutdownReport(tuple(aborted), tuple(abandoned), *self._left())
+            await self._drain(drain_seconds)
+            outlived = [run_in_slot(line) for line in self._lines.values() if self._outlives(line)]
+            return ShutdownReport(tuple(aborted), (*abandoned, *outlived), *self._left())
         finally:
             self._close_all()
 
@@ -138,12 +156,18 @@ class Draining(Stepping):
                     return
         self.store.close()
 
-    def _left(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the runs that stay for the next process: queued or starting, and parked."""
-        sessions = [line.session for line in self._lines.values() if line.session is not None]
-        runs = [run for session in sessions for run in session.unfinished()]
-        queued = tuple(run.spec.id for run in runs if run.state != "waiting_for_human")
-        return queued, tuple(run.spec.id for run in runs if run.state == "waiting_for_human")
+    def _left(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Return the runs that stay for the next process: queued or starting, parked, and with code at work."""
+        at_work = {(line.id, run_in_slot(line)) for line in self._lines.values() if is_executing(line)}
+        queued: list[str] = []
+        parked: list[str] = []
+        lost: list[str] = []
+        for line in self._lines.values():
+            for run in () if line.session is None else line.session.unfinished():
+                is_at_work = (line.id, run.spec.id) in at_work
+                kind = lost if is_at_work else parked if run.state == "waiting_for_human" else queued
+                kind.append(run.spec.id)
+        return tuple(queued), tuple(parked), tuple(lost)
 
     def _release(self) -> None:
         """Let go of everybody who still waits, and of the writer; note how far hooks were performed."""
@@ -152,6 +176,8 @@ class Draining(Stepping):
         self.timers.stop()
         self._unwatch()
         self.streams.end_all("shutdown")
+        if self._writer is not None:
+            self._writer.close()
         gone = Refused("runtime", "it was shut down before this was done", "start another")
         for line in self._lines.values():
             for item in line.everything_in_line():
@@ -161,37 +187,40 @@ class Draining(Stepping):
             if not future.done():
                 future.set_exception(gone)
                 future.exception()  # looked at, so that nobody warns of it
-        if self._writer is not None:
-            self._writer.close()
         self.elsewhere.close(gone)
         try:
             self.store.mark_performed({line.id: line.performed for line in self._lines.values() if line.session})
         except StoreError as error:
             log.warning("%s", error)
 
-    async def _drain(self, drain_seconds: float) -> list[str]:
-        """Wait for executing code, bounded; abort it; wait for it to settle or be given up. Return what was aborted.
+    async def _drain(self, drain_seconds: float) -> None:
+        """Wait for executing code, bounded; abort it; wait for it to settle or be given up.
 
-        Code that asks for the shutdown itself is aborted like any other, but not waited for.
+        Code that asks for the shutdown itself is aborted like any other, but not waited for. One bound holds for all of
+        it, because a store that another program has locked would have every step waited for anew.
         """
-        await self._until_none(lambda line: is_executing(line) and not self.is_own_code(line), drain_seconds)
-        await self._quiet()  # a begin on its way is granted now, and aborted with the others
-        ending = [(line, run_in_slot(line)) for line in self._lines.values() if is_executing(line)]
-        for line, _ in ending:
+        drained = self.clock.now() + us(drain_seconds)
+        await self._until_none(lambda line: is_executing(line) and not self.is_own_code(line), drained)
+        over = self.clock.now() + us(self.policy.closing_grace_seconds + GIVING_UP_SECONDS)
+        await self._quiet(over)  # a begin on its way is granted now, and aborted with the others
+        for line in [line for line in self._lines.values() if is_executing(line)]:
             self.post(line.id, Shutdown())
-        await self._until_none(
-            lambda line: is_executing(line) or (is_live(line) and not self.is_own_code(line)), self._patience()
-        )
-        await self._quiet()
-        return [run for line, run in ending if line.session and run_named(line.session, run) is None]
+        await self._until_none(lambda line: is_executing(line) or self._outlives(line), over)
+        await self._quiet(over)
+        if self._writer is not None:
+            self._writer.wait_no_longer()
+        over += us(LAST_STEPS_SECONDS)
+        while self._busy() and self.clock.now() < over:  # whatever else is tried again: these are told their fate
+            await asyncio.sleep(0)
 
-    def _patience(self) -> float:
-        """Return how long a shutdown waits for code to return: the closing grace, and time to give it up."""
-        return self.policy.closing_grace_seconds + 1.0
+    def _outlives(self, line: Line) -> bool:
+        """Say whether code has not returned though its run has ended; that of whoever asks for the shutdown must not."""
+        return line.session is not None and slot_state(line.session) == "closing" and not self.is_own_code(line)
 
-    async def _until_none(self, waited_for: Callable[[Line], bool], seconds: float) -> None:
-        """Wait until no session is one that is waited for, at most for a time of the engine's clock."""
+    async def _until_none(self, waited_for: Callable[[Line], bool], over_at: int) -> None:
+        """Wait until no session is one that is waited for, at most until a time of the engine's clock."""
         if any(waited_for(line) for line in self._lines.values()):
+            seconds = max(0, over_at - self.clock.now()) / us(1)
             with suppress(TimeoutError):
                 await within(self, asyncio.ensure_future(self._none_left(waited_for)), seconds, "shutdown")
 
@@ -212,17 +241,15 @@ def is_executing(line: Line) -> bool:
     return line.session is not None and slot_state(line.session) == "executing"
 
 
-def is_live(line: Line) -> bool:
-    """Say whether code has begun and not returned."""
-    return line.session is not None and slot_state(line.session) in LIVE_CODE
-
-
-LIVE_CODE = ("executing", "closing")
+def shut_down(observed: Observed) -> list[str]:
+    """Return the runs that a step ended because of the shutdown."""
+    ends = [hook for hook in observed.hooks if isinstance(hook, PublishEnd) and not observed.redelivered]
+    return [hook.run for hook in ends if hook.cause == "shutdown"]
 
 
 def given_up(observed: Observed) -> list[str]:
     """Return the runs whose code a step gave up."""
-    return [hook.run for hook in observed.hooks if isinstance(hook, ReportAbandoned)]
+    return [hook.run for hook in observed.hooks if isinstance(hook, ReportAbandoned) and not observed.redelivered]
 
 
 def run_in_slot(line: Line) -> str:

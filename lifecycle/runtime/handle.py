@@ -16,10 +16,23 @@ from lifecycle.errors import Invalid, NotFound, Refused
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
+from lifecycle.kernel.judging_decisions import DECISIONS
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Request, us
 from lifecycle.machines import RUN
-from lifecycle.runtime.border import LOCAL, SECONDS_MAX, check_answer, check_choice, check_names, fitted
+from lifecycle.runtime.border import (
+    COUNT_MAX,
+    LOCAL,
+    SECONDS_MAX,
+    check_answer,
+    check_choice,
+    check_count,
+    check_names,
+    check_names_if_any,
+    check_seconds,
+    checked_text,
+    shown,
+)
 from lifecycle.runtime.controllers import Signal
 from lifecycle.runtime.host import Host
 from lifecycle.runtime.line import Line
@@ -142,11 +155,13 @@ class RunHandle:
     async def abort(self, *, by: str = LOCAL, text: str = "") -> Reply:
         """End the run; the queue goes on. Returns once the end is durable; the code may still be returning."""
         check_names(self.tracker.limits.name_chars_max, by=by)
-        reply: Reply = await self.tracker.posted(self.session, AbortRun(self.id, by, fitted(text)))
+        reply: Reply = await self.tracker.posted(self.session, AbortRun(self.id, by, checked_text("text", text)))
         return reply
 
     async def wait(self, timeout_seconds: float | None = None) -> RunEnd:
         """Wait for the end. Raise TimeoutError when it takes longer; that says nothing about the run."""
+        if timeout_seconds is not None:
+            check_seconds("timeout_seconds", timeout_seconds)
         if self.tracker.is_closed:
             raise Refused("runtime", "it is shut down", "start another")
         end = self.end()
@@ -169,6 +184,7 @@ class RunHandle:
             check_choice("state of a run", state, STATES)
         if timeout_seconds is None:
             return await self._reached(states)
+        check_seconds("timeout_seconds", timeout_seconds)
         task = asyncio.ensure_future(self._reached(states))
         return await within(self.tracker, task, timeout_seconds, f"run {self.id}")
 
@@ -192,6 +208,9 @@ class RunHandle:
 
         ``segment`` none: the latest. A Gap says what had left the bounded buffer.
         """
+        check_count("after", after, -COUNT_MAX)
+        if segment is not None:
+            check_count("segment", segment)
         stream = self.tracker.streams.get(self.session, self.id)
         found = None if stream is None else stream.numbered(segment)
         if found is None:
@@ -262,8 +281,10 @@ def decide_input(
     """
     if not isinstance(decision, Decision):
         remedy = "use approve(), reject(), reject_and_continue() or answer(value)"
-        raise Invalid(f"decision on {request}", f"{decision!r} is none", remedy)
-    check_names(limits.name_chars_max, by=by, digest=digest, decision_id=decision_id)
+        raise Invalid(f"decision on {request}", f"{shown(decision)} is none", remedy)
+    check_choice(f"decision on {request}", decision.kind, DECISIONS)
+    check_names(limits.name_chars_max, by=by)
+    check_names_if_any(limits.name_chars_max, digest=digest, decision_id=decision_id)
     content = None
     if decision.content is not None:
         bound = limits.request_bytes_max

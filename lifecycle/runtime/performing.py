@@ -15,6 +15,7 @@ from lifecycle.hooks import Hook
 from lifecycle.kernel.engine import Step, timers
 from lifecycle.kernel.inputs import Lost
 from lifecycle.kernel.values import Ended
+from lifecycle.runtime.border import RAISED
 from lifecycle.runtime.controllers import Controller
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import end_of
@@ -58,7 +59,7 @@ def signal(tracker: Host, session: str, controller: Controller, cause: str) -> N
     for listener in controller.abort(cause):
         try:
             listener(cause)
-        except Exception:
+        except RAISED:
             tracker.counters["observer_errors"] += 1
             run = controller.signal.run
             log.exception("session %s: a listener of run %s raised; the run has ended", session, run)

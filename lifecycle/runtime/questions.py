@@ -14,7 +14,17 @@ import attrs
 from lifecycle.errors import Invalid
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.values import ON_EXPIRY, Answer, Policy, Question, us
-from lifecycle.runtime.border import NAME_CHARS_MAX, SECONDS_MAX, check_names, principals
+from lifecycle.runtime.border import (
+    NAME_CHARS_MAX,
+    SECONDS_MAX,
+    check_choice,
+    check_kind,
+    check_names,
+    check_not_empty,
+    is_number,
+    principals,
+    shown,
+)
 from lifecycle.runtime.payload import digest_of, text_of, value_of
 
 _POLICY = -1.0
@@ -89,8 +99,8 @@ class SignIn(Ask):
 
 
 def several(given: Ask | Iterable[Ask]) -> tuple[Ask, ...]:
-    """Return one question or several as a tuple."""
-    return (given,) if isinstance(given, Ask) else tuple(given)
+    """Return one question or several as a tuple; what cannot hold any is one, which is refused where it is asked."""
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
 
 
 @attrs.frozen
@@ -185,19 +195,21 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
         raise Invalid("question", "it has no text", "say what the human is to decide")
     if isinstance(ask, Choice):
         check_options(ask.options)
+    if isinstance(ask, SignIn):
+        check_kind("question url", ask.url, str, "use a text")
     deciders = principals("question deciders", ask.deciders)
     if ask.id is not None:
         check_names(NAME_CHARS_MAX, **{"question id": ask.id})
+        check_not_empty(**{"question id": ask.id})
     body = text_of("question", ask.body(), "request_bytes_max", bytes_max)
     digest = digest_of(ask.kind, body)
     on_expiry = policy.on_expiry if ask.on_expiry is None else ask.on_expiry
-    if on_expiry not in ON_EXPIRY:
-        raise Invalid("question", f"on_expiry {on_expiry!r} is no choice", f"use one of {', '.join(ON_EXPIRY)}")
+    check_choice("question on_expiry", on_expiry, ON_EXPIRY)
     seconds = policy.request_expiry_seconds if ask.expiry_seconds == _POLICY else ask.expiry_seconds
     if seconds == float("inf"):
         seconds = None
-    if seconds is not None and not 0 < seconds < SECONDS_MAX:
-        raise Invalid("question", f"expiry_seconds {seconds} is no time", "use a positive number, or None")
+    if seconds is not None and not (is_number(seconds) and 0 < seconds < SECONDS_MAX):
+        raise Invalid("question", f"expiry_seconds {shown(seconds)} is no time", "use a positive number, or None")
     name = ask.id or f"{digest[:8]}-{asked_before + same_before + 1}"
     expiry = None if seconds is None else us(seconds)
     return Question(name, ask.kind, body, digest, expiry, on_expiry, deciders)
@@ -205,8 +217,9 @@ def question_of(ask: Ask, policy: Policy, asked_before: int, same_before: int, b
 
 def check_options(options: tuple[str, ...]) -> None:
     """Refuse a choice that nobody could make."""
-    if not options or not all(isinstance(one, str) and one for one in options) or len(set(options)) < len(options):
-        raise Invalid("question", f"options {options!r} are no choice", "give one or more different texts")
+    several = list(options) if isinstance(options, list | tuple) else []
+    if not several or not all(isinstance(one, str) and one for one in several) or len(set(several)) < len(several):
+        raise Invalid("question", f"options {shown(options)} are no choice", "give one or more different texts")
 
 
 def human_answer(given: Answer) -> HumanAnswer:

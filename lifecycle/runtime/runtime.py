@@ -22,7 +22,15 @@ from lifecycle.errors import Invalid, LifecycleError, NotFound
 from lifecycle.kernel.engine import KERNEL, Kernel
 from lifecycle.kernel.inputs import Begin, ExecutionSettled, Failure
 from lifecycle.kernel.values import Policy, RunSpec, us
-from lifecycle.runtime.border import LOCAL, fitted
+from lifecycle.runtime.border import (
+    LOCAL,
+    check_callable,
+    check_names,
+    check_names_if_any,
+    check_not_empty,
+    check_session_id,
+    fitted,
+)
 from lifecycle.runtime.clock import Clock
 from lifecycle.runtime.controllers import RunAborted
 from lifecycle.runtime.draining import ShutdownReport
@@ -71,12 +79,15 @@ class Runtime(Tracker):
         self._agents: dict[str, Code] = {}
         self._started: dict[tuple[str, str], Code] = {}
         self._closer: asyncio.Task[Any] | None = None
-        self._waiting_for_agent: dict[str, str] = {}
+        self._waiting_for_agent: dict[str, tuple[str, str]] = {}
         self._find: Callable[[str], Agent] = agent_by_name
         if isinstance(agents, Mapping):
             for name, agent in agents.items():
                 self.register(agent, name)
         elif agents is not None:
+            check_callable(
+                "agents", agents, "use a mapping of names to agents, or a function that finds one by its name"
+            )
             self._find = agents
         self._tasks: dict[asyncio.Task[Any], Call] = {}
         self._left_behind: set[str] = set()
@@ -115,13 +126,16 @@ class Runtime(Tracker):
 
     def register(self, agent: Agent, name: str | None = None) -> str:
         """Remember an agent under a name (none: ``module:qualified name``); begin what waits for it."""
-        known = name or name_of_agent(agent)
+        if name is not None:
+            check_names(self.limits.name_chars_max, agent=name)
+            check_not_empty(agent=name)
+        known = name_of_agent(agent) if name is None else name
         there = self._agents.get(known)
-        waits = known in self._waiting_for_agent.values()
-        if there is not None and there.agent is agent and not waits:
+        waiting = sorted(session for session, (_, agent) in self._waiting_for_agent.items() if agent == known)
+        if there is not None and there.agent is agent and not waiting:
             return known
         self._agents[known] = checked_agent(agent)
-        for session in sorted(session for session, name in self._waiting_for_agent.items() if waits and name == known):
+        for session in waiting:
             line = self._lines.get(session)
             if line is not None and line.offer is not None:
                 self.offered(line, *line.offer)
@@ -144,8 +158,10 @@ class Runtime(Tracker):
         run_id: str | None = None,
     ) -> RunHandle:
         """Admit a run of ``agent`` and call it when it is the run's turn; see Tracker.admit."""
+        check_session_id(session, self.limits.name_chars_max)
+        check_names_if_any(self.limits.name_chars_max, run_id=run_id)
         known = self.register(agent, name)
-        run = run_id or self.new_run_id()
+        run = self.new_run_id() if run_id is None else run_id
         place, code = (session, run), self._agents[known]
         mine = self._started.setdefault(place, code) is code and self._agents[known] is code
         try:
@@ -175,7 +191,8 @@ class Runtime(Tracker):
     def run_over(self, session: str, run: str) -> None:
         """Forget the agent of a run that has ended."""
         self._started.pop((session, run), None)
-        self._waiting_for_agent.pop(session, None)
+        if self._waiting_for_agent.get(session, (None,))[0] == run:
+            del self._waiting_for_agent[session]
 
     # -- offers and calls ---------------------------------------------------------------------------------------------
 
@@ -187,7 +204,7 @@ class Runtime(Tracker):
         try:
             self._agent(line.id, session.head.spec)
         except LifecycleError as error:
-            self._waiting_for_agent[line.id] = session.head.spec.agent
+            self._waiting_for_agent[line.id] = run, session.head.spec.agent
             log.warning("run %s of session %s waits for its agent (%s)", run, line.id, error)
             return
         self._waiting_for_agent.pop(line.id, None)
@@ -389,7 +406,7 @@ def is_coroutine_function(agent: Agent) -> bool:
 
 def checked_agent(agent: Any) -> Code:
     """Refuse what cannot be called with one argument, the run."""
-    name = getattr(agent, "__qualname__", None) or type(agent).__name__
+    name = fitted(getattr(agent, "__qualname__", None) or type(agent).__name__, 80)
     remedy = "use `async def agent(run)`, `def agent(run)`, or an object with such a __call__"
     if not callable(agent):
         raise Invalid(f"agent {name}", f"{type(agent).__name__} cannot be called", remedy)

@@ -40,6 +40,8 @@ from lifecycle.kernel.replies import Rejection, Reply, Stale, rejection_of
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
+    RAISED,
+    check_part,
     checked_limits,
     checked_policy,
     fitted,
@@ -89,10 +91,14 @@ class Stepping:
         clock: Clock | None = None,
         kernel: Kernel = KERNEL,
     ) -> None:
+        check_part("store", store, "commit", "use MemoryStore() or SQLiteStore(path)")
+        if clock is not None:
+            check_part("clock", clock, "call_at", "use SystemClock() or VirtualClock()")
+        check_part("kernel", kernel, "step", "leave it out")
         self.store = store
-        self.policy = checked_policy(policy or Policy())
-        self.limits = checked_limits(limits or Limits())
-        self.clock: Clock = clock or SystemClock()
+        self.policy = checked_policy(Policy() if policy is None else policy)
+        self.limits = checked_limits(Limits() if limits is None else limits)
+        self.clock: Clock = SystemClock() if clock is None else clock
         self.kernel = kernel
         self.counters: Counter[str] = Counter()
         self.controllers = Controllers()
@@ -355,6 +361,9 @@ class Stepping:
     def _failed(self, line: Line, item: Item, given: Input | Late, error: StoreError) -> None:
         """Tell requests; keep what must be taken first in line and try again, ever more rarely."""
         self.counters["commits_failed"] += 1
+        if self._closed:  # nothing is tried again here
+            item.fail(error)
+            return
         if error.fields.get("permanent") and isinstance(given, Input) and given.fact:
             line.busy = False  # it can never be kept: trying again would hold the session for ever
             self._set_aside(line, item, given, str(error))
@@ -460,9 +469,9 @@ class Stepping:
         self._new_ids.add(name)
         return name
 
-    async def _quiet(self) -> None:
-        """Wait until every step staged so far is durable and performed."""
-        while self._busy() and not self._retries:
+    async def _quiet(self, over_at: int | None = None) -> None:
+        """Wait until every step staged so far is durable and performed, at most until a time of the engine's clock."""
+        while self._busy() and not self._retries and (over_at is None or self.clock.now() < over_at):
             await asyncio.sleep(0)
 
     def _busy(self) -> bool:
@@ -477,7 +486,7 @@ class Stepping:
             if perform is not None:
                 try:
                     perform(self, line, hook, step)
-                except Exception as error:  # the step stands; the other hooks and whoever waits must not suffer
+                except RAISED as error:  # the step stands; the other hooks and whoever waits must not suffer
                     self._not_performed(line, hook, error)
         session = step.session
         assert session is not None
@@ -491,7 +500,7 @@ class Stepping:
         if line.watchers:
             line.changed()
 
-    def _not_performed(self, line: Line, hook: Hook, error: Exception) -> None:
+    def _not_performed(self, line: Line, hook: Hook, error: BaseException) -> None:
         """Count and report a hook that failed; code that could not be called has failed, and its run with it."""
         self.counters["hook_errors"] += 1
         log.exception("session %s: %s could not be performed; the step stands", line.id, type(hook).__name__)
@@ -503,7 +512,7 @@ class Stepping:
         for observer in tuple(self._observers):
             try:
                 observer(observed)
-            except Exception:
+            except RAISED:
                 self.counters["observer_errors"] += 1
                 log.exception("session %s: an observer raised; the step stands", observed.session)
 

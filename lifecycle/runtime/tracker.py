@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from lifecycle.errors import Invalid, NotFound, Refused
+from lifecycle.errors import NotFound, Refused
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import (
     AbortSession,
@@ -26,14 +26,20 @@ from lifecycle.kernel.inputs import (
     StartRun,
 )
 from lifecycle.kernel.replies import AlreadyEnded, Granted, Joined, Reply, Stale
-from lifecycle.kernel.values import ON_CRASH, WHEN_BUSY
+from lifecycle.kernel.values import ON_CRASH, WHEN_BUSY, Policy
+from lifecycle.machines import SESSION
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
     LOCAL,
+    check_callable,
     check_choice,
+    check_count,
+    check_kind,
     check_names,
+    check_names_if_any,
+    check_not_empty,
     check_session_id,
-    fitted,
+    checked_text,
     principals,
     span,
 )
@@ -42,7 +48,11 @@ from lifecycle.runtime.draining import Draining
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import Attachment, RunHandle
 from lifecycle.runtime.payload import digest_of, text_of
+from lifecycle.runtime.segments import Limits
 from lifecycle.runtime.stepping import Observed
+
+STATES = tuple(state.name for state in SESSION.states)
+"""What a session can be in."""
 
 
 class Tracker(Draining):
@@ -76,32 +86,23 @@ class Tracker(Draining):
         """
         if self._closing is not None:
             raise Refused("runtime", "it is shutting down", "start another")
-        bound = self.limits.name_chars_max
-        check_session_id(session, bound)
-        deciders = principals("deciders", deciders)
-        check_names(bound, key=key, owner=owner, agent=agent, run_id=run_id)
-        if owner == "":
-            raise Invalid("owner", "an empty name is nobody's", "leave it out, or name somebody")
-        check_choice("when_busy", when_busy, WHEN_BUSY)
-        check_choice("on_crash", on_crash, ON_CRASH)
-        text = text_of("input", input, "input_bytes_max", self.limits.input_bytes_max)
-        run = run_id or self.new_run_id()
-        given = StartRun(
-            session,
-            run,
-            owner,
-            agent,
-            text,
-            digest_of(agent, text, owner),
-            self.policy,
-            key,
-            deciders,
-            when_busy,
-            span("deadline_seconds", deadline_seconds),
-            span("queue_deadline_seconds", queue_deadline_seconds),
-            on_crash,
-        )
+        run = run_id if run_id is not None else self.new_run_id()
         try:
+            given = start_input(
+                self.limits,
+                self.policy,
+                agent,
+                input,
+                session=session,
+                run=run,
+                key=key,
+                owner=owner,
+                deciders=deciders,
+                when_busy=when_busy,
+                deadline_seconds=deadline_seconds,
+                queue_deadline_seconds=queue_deadline_seconds,
+                on_crash=on_crash,
+            )
             reply = await self.posted(session, given)
         finally:
             self._new_ids.discard(run)
@@ -109,6 +110,7 @@ class Tracker(Draining):
 
     async def begin(self, run: RunHandle) -> Grant:
         """Wait until it is the run's turn, ask to begin it, and return the grant; raise RunAborted if it has ended."""
+        check_kind("run", run, RunHandle, "use what admit() returned")
         while True:
             session = self.session(run.session)
             if run_named(session, run.id) is None:
@@ -141,19 +143,22 @@ class Tracker(Draining):
 
     async def abort_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
         """End the head and the queued runs that ``by`` may abort."""
-        check_names(self.limits.name_chars_max, by=by)
-        return await self.replied(session, AbortSession(by, fitted(text)))
+        check_names(self.limits.name_chars_max, session=session, by=by)
+        return await self.replied(session, AbortSession(by, checked_text("text", text)))
 
     async def close_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
         """Stop every unfinished run and the session."""
-        check_names(self.limits.name_chars_max, by=by)
-        return await self.replied(session, CloseSession(by, fitted(text)))
+        check_names(self.limits.name_chars_max, session=session, by=by)
+        return await self.replied(session, CloseSession(by, checked_text("text", text)))
 
     async def attach(self, session: str, *, alive: Callable[[], bool] | None = None) -> Attachment:
         """Watch a session: while anybody does, it is not reaped. ``alive`` is asked when the attach is judged.
 
         The attachment says whether it ``holds``: one whose connection had died by then does not.
         """
+        check_names(self.limits.name_chars_max, session=session)
+        if alive is not None:
+            check_callable("alive", alive, "use a function that says whether the connection is alive, or None")
         name = f"a-{uuid.uuid4().hex[:12]}"
         try:
             reply = await self.posted(session, lambda: Attach(name, alive is None or bool(alive())))
@@ -173,25 +178,38 @@ class Tracker(Draining):
         text: str = "",
     ) -> Reply:
         """Report how a provider says its session is: ``ready``, ``interrupted``, ``stopped``, ``error``, ``gone``."""
-        check_names(self.limits.name_chars_max, report=report, run=run)
-        return await self.replied(session, ProviderReported(report, run, execution, bool(advisory), fitted(text)))
+        bound = self.limits.name_chars_max
+        check_names(bound, session=session, report=report)
+        check_names_if_any(bound, run=run)
+        if execution is not None:
+            check_count("execution", execution)
+        said = checked_text("text", text)
+        return await self.replied(session, ProviderReported(report, run, execution, bool(advisory), said))
 
     async def lost(self, session: str, execution: int) -> Reply:
         """Report that the worker of an execution is gone."""
+        check_names(self.limits.name_chars_max, session=session)
+        check_count("execution", execution)
         return await self.replied(session, Lost(execution))
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
     def run(self, session: str, run: str) -> RunHandle:
         """Return a handle of any run, live or ended."""
+        check_names(self.limits.name_chars_max, session=session, run=run)
         return RunHandle(self, session, run)
 
     def show(self, session: str) -> SessionView:
         """Return what is shown of a session."""
+        check_names(self.limits.name_chars_max, session=session)
         return project(self.session(session))
 
     def sessions(self, after: str | None = None, limit: int = 50, state: str | None = None) -> list[SessionView]:
         """Return a page of sessions in order of their ids."""
+        check_names_if_any(self.limits.name_chars_max, after=after)
+        check_count("limit", limit)
+        if state is not None:
+            check_choice("state of a session", state, STATES)
         page = self.store.sessions(after, limit, state)
         return [project(self._lines[one.id].session or one if one.id in self._lines else one) for one in page]
 
@@ -200,5 +218,49 @@ class Tracker(Draining):
 
         An observer can change nothing; one that raises is logged and counted.
         """
+        check_callable("observer", observer, "use a function of one argument, what was observed")
         self._observers.append(observer)
         return lambda: self._observers.remove(observer) if observer in self._observers else None
+
+
+def start_input(
+    limits: Limits,
+    policy: Policy,
+    agent: str,
+    input: Any,
+    *,
+    session: str,
+    run: str,
+    key: str | None = None,
+    owner: str = LOCAL,
+    deciders: Iterable[str] = (),
+    when_busy: str = "enqueue",
+    deadline_seconds: float | None = None,
+    queue_deadline_seconds: float | None = None,
+    on_crash: str = "interrupt",
+) -> StartRun:
+    """Make of what starts a run what is asked of the kernel; raise Invalid for what is malformed, Busy beyond a limit."""
+    bound = limits.name_chars_max
+    check_session_id(session, bound)
+    deciders = principals("deciders", deciders)
+    check_names(bound, agent=agent, run_id=run, owner=owner)
+    check_names_if_any(bound, key=key)
+    check_not_empty(agent=agent, run_id=run, owner=owner, key=key)
+    check_choice("when_busy", when_busy, WHEN_BUSY)
+    check_choice("on_crash", on_crash, ON_CRASH)
+    text = text_of("input", input, "input_bytes_max", limits.input_bytes_max)
+    return StartRun(
+        session,
+        run,
+        owner,
+        agent,
+        text,
+        digest_of(agent, text, owner),
+        policy,
+        key,
+        deciders,
+        when_busy,
+        span("deadline_seconds", deadline_seconds),
+        span("queue_deadline_seconds", queue_deadline_seconds),
+        on_crash,
+    )

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lifecycle.errors import StoreError
+from lifecycle.runtime.border import RAISED
 from lifecycle.store.port import Commit, Store
 
 Verdicts = Sequence[StoreError | None]
@@ -51,7 +52,7 @@ class Writer:
         self._expected_seconds = 0.0
         self._handed: queue.SimpleQueue[list[tuple[Commit, Done]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._hurried = threading.Event()
         self.commits = 0
         self.groups = 0
 
@@ -105,11 +106,16 @@ class Writer:
         self._expected_seconds += SMOOTHING * (told - self._expected_seconds)
         self.commits += len(group)
         self.groups += 1
+        leaving: BaseException | None = None
         for (_, done), verdict in zip(group, verdicts, strict=True):
             try:
                 done(verdict)
-            except Exception:  # one step's trouble must not keep the others of its group waiting
+            except RAISED:  # one step's trouble must not keep the others of its group waiting
                 log.exception("a committed step could not be performed")
+            except BaseException as fault:  # nor may the wish to leave: they are told first
+                leaving = fault
+        if leaving is not None:
+            raise leaving
 
     def _write(self) -> None:
         """Be the thread: commit what is handed over, tell the loop."""
@@ -119,7 +125,7 @@ class Writer:
                 return
             verdicts, seconds = self._commit(group)
             until = time.monotonic() + LOCKED_SECONDS_MAX
-            while is_locked(verdicts) and time.monotonic() < until and not self._closing.wait(LOOK_SECONDS):
+            while is_locked(verdicts) and time.monotonic() < until and not self._hurried.wait(LOOK_SECONDS):
                 verdicts, seconds = self._commit(group)
             try:
                 self._loop.call_soon_threadsafe(self._written, group, verdicts, seconds)
@@ -133,13 +139,21 @@ class Writer:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
+    def wait_no_longer(self) -> None:
+        """Tell the thread not to wait for a lock any more: what is not kept at once is told to be so."""
+        self._hurried.set()
+
     def close(self) -> None:
-        """Let the thread end; nothing may be staged any more."""
-        self._closing.set()
+        """Let the thread end, and keep nothing more: whoever is still waiting for that is told."""
+        self.wait_no_longer()
         if self._thread is not None:
             self._handed.put(None)
             self._thread.join()
             self._thread = None
+        late, self._staged = self._staged, []
+        gone = StoreError(f"store {self._store.name}", "the runtime was shut down before it kept this", "start another")
+        for _, done in late:
+            done(gone)
 
 
 def is_locked(verdicts: Verdicts) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, ClassVar
 
-from lifecycle.errors import StoreError
+from lifecycle.errors import Invalid, StoreError
 from lifecycle.store.migrations import migrate
 from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES_SINCE, VERSION
 
@@ -94,9 +94,11 @@ def resolved(path: str | os.PathLike[str] | None, read_only: bool) -> Path:
         with in_words(chosen):
             chosen.parent.mkdir(parents=True, exist_ok=True)
         return chosen.resolve()
-    text = os.fspath(path)
-    if not text or "\0" in text:
-        raise refuse(repr(text), "is no path", "name a file")
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise Invalid("store path", f"it is {type(path).__name__}, no path", "name a file by a text or a Path")
+    if not text or "\0" in text or len(text) > PATH_CHARS_MAX or not is_encodable(text):
+        raise refuse(ascii(text[:PATH_SHOWN_CHARS]), "is no path", "name a file")
     if text == ":memory:":
         raise refuse(text, "is no file", "name one, or in Python use MemoryStore")
     chosen = Path(text)
@@ -111,6 +113,22 @@ def resolved(path: str | os.PathLike[str] | None, read_only: bool) -> Path:
         if read_only and not chosen.exists():
             raise refuse(chosen, "does not exist", "check the path; the first run makes the file")
     return chosen
+
+
+PATH_CHARS_MAX = 4_096
+"""How long a path may be; no system takes a longer one."""
+
+PATH_SHOWN_CHARS = 80
+"""How much of what is no path a message repeats."""
+
+
+def is_encodable(path: str) -> bool:
+    """Say whether a system can be asked for a path."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def beside(path: Path, suffix: str) -> Path:

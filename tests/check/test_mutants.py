@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterable
+from io import BytesIO
+
 import pytest
 
-from lifecycle.check import BY_HAND, EQUIVALENT, SEEDS, Killed, Mutant, every_mutant, kill, mutant, replay
+from lifecycle.check import BY_HAND, EQUIVALENT, SEEDS, Killed, Mutant, every_mutant, hunting, kill, mutant, replay
 from lifecycle.check.configuration import configuration
+from lifecycle.check.hunting import Hunter, Hunters, hunt, serve
 from lifecycle.errors import Invalid
+from lifecycle.kernel import KERNEL
 from lifecycle.machines import MACHINES
 from tests.docs.test_generated import loaded
 
@@ -50,8 +56,8 @@ def test_story_of_a_seed_bug_is_real(seed: Mutant) -> None:
 
 @pytest.fixture(scope="module")
 def killed() -> list[Killed]:
-    """Hunt every mutant once."""
-    return [kill(one) for one in every_mutant()]
+    """Hunt every mutant once, side by side."""
+    return list(hunt(every_mutant(), processes=2))
 
 
 def test_every_mutant_is_killed_or_equivalent(killed: list[Killed]) -> None:
@@ -63,6 +69,79 @@ def test_the_page_of_mutants_is_fresh(killed: list[Killed]) -> None:
     """Given what was found, then the reference says so, mutant by mutant."""
     generator = loaded("docs/reference/mutants.py")
     assert generator.page(killed) == generator.PAGE.read_text("utf-8"), "stale: run make diagrams"
+
+
+# -- side by side -----------------------------------------------------------------------------------------------------
+
+FIRST = every_mutant()[:4]
+ONE_WORLD = (configuration("expiry"),)
+
+
+def found_out(killed: Iterable[Killed]) -> list[tuple[str, object]]:
+    """Return what was found, without how long that took."""
+    return [(one.mutant, one.counterexample) for one in killed]
+
+
+def test_hunt_side_by_side_finds_the_same_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given mutants, when two processes hunt them, then what is found, and its order, is as one process finds it."""
+    monkeypatch.setattr(hunting, "WORTH", 2)
+    alone = found_out(hunt(FIRST, ONE_WORLD, processes=1))
+    assert [one.name for one in FIRST] == [name for name, _ in alone]
+    assert alone == found_out(hunt(FIRST, ONE_WORLD, processes=2))
+
+
+def test_hunt_of_few_or_of_unknown_mutants_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given few mutants, or one that has no name elsewhere, then no other process is started."""
+    monkeypatch.setattr(hunting, "Hunter", None)
+    assert 4 == len(list(hunt(FIRST, ONE_WORLD, processes=2)))
+    monkeypatch.setattr(hunting, "WORTH", 1)
+    harmless = Mutant("harmless", "nothing at all", lambda: KERNEL)
+    assert [("harmless", None)] == found_out(hunt([harmless], ONE_WORLD, processes=2))
+
+
+def test_hunt_that_nobody_goes_on_with_ends_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a hunt side by side, when whoever asked stops asking, then no process of it is left."""
+    started: list[Hunter] = []
+
+    class Noted(Hunter):
+        def __init__(self) -> None:
+            super().__init__()
+            started.append(self)
+
+    monkeypatch.setattr(hunting, "WORTH", 2)
+    monkeypatch.setattr(hunting, "Hunter", Noted)
+    hunted = hunt(FIRST, ONE_WORLD, processes=2)
+    assert FIRST[0].name == next(hunted).mutant
+    hunted.close()
+    assert started
+    assert None not in [one.process.poll() for one in started]
+
+
+def test_hunter_that_has_ended_is_an_error() -> None:
+    """Given a process that ended before its time, when a mutant is to be hunted by it, then the error says so."""
+    hunter = Hunter()
+    hunter.process.kill()
+    hunter.process.wait()
+    with pytest.raises(Invalid, match=r"^mutant x: the process that hunted it has ended; try again$"):
+        hunter.kill("x", ONE_WORLD)
+    hunter.end()
+
+
+def test_hunt_that_has_ended_starts_no_process() -> None:
+    """Given the end of a hunt, when a thread of it asks for its process, then there is none."""
+    hunters = Hunters()
+    hunters.end()
+    with pytest.raises(Invalid, match=r"^hunt of mutants: has ended; begin another$"):
+        hunters.mine()
+
+
+def test_hunter_serves_until_there_are_no_more_orders() -> None:
+    """Given orders, then each is answered in its turn, and after the last there is an end."""
+    orders, answers = BytesIO(pickle.dumps((FIRST[0].name, ONE_WORLD))), BytesIO()
+    serve(orders, answers)
+    answers.seek(0)
+    assert found_out([kill(FIRST[0], ONE_WORLD)]) == found_out([pickle.load(answers)])
+    assert b"" == answers.read()
 
 
 def test_mutants_are_those_of_every_declared_machine() -> None:

@@ -6,16 +6,30 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 
 import attrs
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lifecycle.check import BY_HAND, CONFIGURATIONS, SEEDS, SMALL, AskPlan, Configuration, Mutant, RunPlan
+from lifecycle.check import (
+    BY_HAND,
+    CONFIGURATIONS,
+    SEEDS,
+    SMALL,
+    AskPlan,
+    Configuration,
+    Mutant,
+    RunPlan,
+    search,
+    search_numpy,
+    world,
+)
 from lifecycle.check.configuration import FAMILIES
 from lifecycle.check.found import Explored
-from lifecycle.check.parts import USES, Breach, Glimpse, Poison
+from lifecycle.check.parts import USES, Breach, Glimpse, Poison, apart
+from lifecycle.check.rules import Case, first_broken
 from lifecycle.check.search import explore
 from lifecycle.check.slices import LESS, VIEWS, Slices
 from lifecycle.check.world import Stepper, World
@@ -140,6 +154,49 @@ def test_broken_kernel_is_found_out_alike(mutant: Mutant) -> None:
     assert naive.search(config, mutant.make()).broken == costs(searched(config, mutant.make())[1])
 
 
+# -- stopping in between ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+@pytest.mark.parametrize("limit", [1, 7, 100, 656])
+def test_limit_is_kept_to_the_state(limit: int, arrays: bool) -> None:
+    """Given a limit below the number of states, then just so many are visited, and the search says it is cut short."""
+    found = explore(Slices(World(CONFIGURATIONS["crashes"])), limit=limit, arrays=arrays)
+    assert (limit, False) == (found.states, found.complete)
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+def test_limit_that_is_not_exceeded_cuts_nothing_short(arrays: bool) -> None:
+    """Given a limit of as many states as there are, then all are visited, and the search is complete."""
+    found = explore(Slices(World(CONFIGURATIONS["crashes"])), limit=SIZES["crashes"][0], arrays=arrays)
+    assert (*SIZES["crashes"], True) == (found.states, found.transitions, found.complete)
+
+
+@pytest.mark.parametrize("arrays", [False, True])
+def test_search_stops_within_a_level(arrays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a wide level, when somebody says stop in the midst of it, then only what is under way is still visited."""
+    monkeypatch.setattr(search, "AT_ONCE", 5)
+    monkeypatch.setattr(search_numpy, "CHUNK", 5)
+    told: list[int] = []
+
+    def progress(found: Explored) -> bool:
+        told.append(found.states)
+        return found.states >= 200
+
+    found = explore(Slices(World(CONFIGURATIONS["clients"])), progress=progress, arrays=arrays)
+    assert (told[-1], False) == (found.states, found.complete)
+    assert 200 <= found.states < 205
+    assert max(after - before for before, after in pairwise(told)) <= 5
+    assert any(len(level) > 50 for layer in found.levels for level in layer.values())
+
+
+def test_stop_with_nothing_left_to_visit_is_no_cut() -> None:
+    """Given a search that has visited everything, when it is told to stop then, then it is complete."""
+    states = SIZES["crashes"][0]
+    found = explore(Slices(World(CONFIGURATIONS["crashes"])), progress=lambda found: found.states == states)
+    assert (states, True) == (found.states, found.complete)
+
+
 # -- footprints -------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +240,35 @@ def test_breach_of_a_footprint_is_an_error(kind: type[Input], look: Callable[[Se
     with pytest.raises(Breach, match=rf"^part {part}: ") as caught:
         searched(CONFIGURATIONS["clients"], Curious(kind, look))
     assert part == caught.value.fields["part"]
+
+
+def test_rule_that_looks_at_the_orphan_timer_is_asked_for_each() -> None:
+    """Given a rule that a step breaks only while somebody is attached, then that is found, as by the naive search.
+
+    A step is judged once for all orphan timers that it leaves alone: but only by rules that do not look at any.
+    """
+    config = CONFIGURATIONS["clients"]
+    with pytest.MonkeyPatch.context() as patch:
+        for place in (world, naive):
+            patch.setattr(place, "first_broken", nobody_decides_while_watched)
+        whole, (_, found) = naive.search(config), searched(config)
+    assert {"watched"} == set(costs(found))
+    assert whole.broken == costs(found)
+
+
+def nobody_decides_while_watched(case: Case) -> str | None:
+    """Let nobody decide while the orphan timer is not armed."""
+    watched = isinstance(case.given, Decide) and case.changed and case.after.orphan is None
+    return "watched" if watched else first_broken(case)
+
+
+def test_session_apart_from_its_orphan_timer_does_not_say_whether_there_is_one() -> None:
+    """Given a session without its orphan timer, then all else of it can be read, and to ask for the timer is a breach."""
+    work = next(work for work in searched(CONFIGURATIONS["expiry"])[0].works.values if work is not None)
+    seen = apart(work)
+    assert (work.head, work.state, work.attachments) == (seen.head, seen.state, seen.attachments)
+    with pytest.raises(Breach, match=r"^part orphan: the kernel looked at it"):
+        seen.orphan is None  # noqa: B015
 
 
 def test_footprint_of_what_is_declared_may_be_read() -> None:

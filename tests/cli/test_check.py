@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.check import EQUIVALENT, SEEDS, Killed, Mutant, kill, mutant
+from lifecycle.check import EQUIVALENT, SEEDS, Killed, Mutant, hunting, kill, mutant
 from lifecycle.cli import verdicts
 from lifecycle.cli.command import call
 from lifecycle.kernel import KERNEL
@@ -328,7 +328,7 @@ def test_interrupt_keeps_the_mutants_that_were_tried(check: Command, monkeypatch
         signal.raise_signal(signal.SIGINT)
         return kill(broken)
 
-    monkeypatch.setattr(verdicts, "kill", interrupted)
+    monkeypatch.setattr(hunting, "kill", interrupted)
     ran = check("--mutants")
     assert (3, True) == (ran.code, ran.out.splitlines()[1].startswith(f"{NAMED[0]} "))
     assert ran.err.endswith("1 of 2 mutants: 1 found out, 0 equivalent, 0 survived\n")

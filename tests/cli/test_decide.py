@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lifecycle import FreeText, Park, Policy, Runtime, SQLiteStore, VirtualClock, answer
 from tests.cli.driving import Said, agent, said
 
 
@@ -180,3 +183,83 @@ def test_the_owner_decides(store: str) -> None:
     assert "--by ada" in line
     assert 2 == waiting.decide("go", "approve").code
     assert 0 == said(*shlex.split(line)[1:]).code
+
+
+# -- nothing to decide ------------------------------------------------------------------------------------------------
+
+
+def test_the_same_decision_after_the_end_writes_nothing(waiting: Waiting) -> None:
+    """A decision that was taken before tells how the run ended, and takes nothing up, whoever writes to the file."""
+    first = waiting.decide("go", "approve")
+    before = waiting.steps()
+    assert (first.code, first.out) == (waiting.decide("go", "approve").code, waiting.decide("go", "approve").out)
+    with closing(SQLiteStore(waiting.store)):
+        assert (first.code, first.out) == (waiting.decide("go", "approve").code, waiting.decide("go", "approve").out)
+    assert before == waiting.steps()
+
+
+def test_a_decision_on_an_ended_run_writes_nothing(store: str) -> None:
+    """A question that closed with its run is told with how the run ended; nothing is taken up."""
+    waiting = Waiting(store, "parks_with_two")
+    assert 1 == waiting.decide("which one", "reject").code
+    before = waiting.steps()
+    ran = waiting.decide("-name", "answer", "--text", "ada")
+    assert (1, "") == (ran.code, ran.out)
+    assert "it has ended already; there is nothing to decide" in ran.err
+    assert before == waiting.steps()
+
+
+def test_the_same_decision_on_a_batch_writes_nothing(store: str) -> None:
+    """A decision taken before, in a batch that still waits, tells what remains and exits with 3; nothing is taken up."""
+    waiting = Waiting(store, "parks_with_two")
+    words = ("which one", "answer", "--text", "c'd")
+    first, before = waiting.decide(*words), waiting.steps()
+    second = waiting.decide(*words)
+    assert (3, first.out) == (second.code, second.out)
+    assert before == waiting.steps()
+
+
+async def left(store: str, in_place: bool, policy: Policy | None = None) -> None:
+    """Leave a run that asked twice: one question has expired, or was answered, and the other is open."""
+
+    async def asks(run: Any) -> Any:
+        questions = FreeText("Early?", id="early", expiry_seconds=5), FreeText("Late?", id="late", expiry_seconds=None)
+        if not in_place:
+            return Park(None, questions)
+        return await asyncio.gather(*(run.ask(one) for one in questions))
+
+    kept, clock = SQLiteStore(store), VirtualClock()
+    runtime = Runtime(kept, policy, clock=clock)
+    await runtime.open()
+    handle = await runtime.start(asks, session="s", run_id="r", name=agent("parks"))
+    await handle.wait_for("waiting_for_human")
+    await clock.settle()
+    if in_place:
+        await handle.decide("early", answer("now"))
+    else:
+        await clock.advance(6)
+    kept.close()  # the process dies: nothing more is kept of it
+    dying = asyncio.ensure_future(runtime.close())
+    while not dying.done():
+        await clock.advance(1)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_decision_on_a_closed_question_writes_nothing(store: str, in_place: bool) -> None:
+    """A question that has expired, or was answered in place, says so and what is still open; nothing is taken up."""
+    asyncio.run(left(store, in_place))
+    before = said("history", "s", "--store", store).out
+    ran = said("decide", "s", "r", "early", "answer", "--text", "now", "--store", store)
+    assert (3, True, False) == (ran.code, "? Late?" in ran.out, "? Early?" in ran.out)
+    assert ("request early: it was expired already" in ran.err) != in_place
+    assert ("can be answered only where it runs" in ran.err) == in_place
+    assert before == said("history", "s", "--store", store).out
+
+
+def test_an_admin_of_another_runtime_is_none_here(store: str) -> None:
+    """Who may decide is judged under the policy of this process, before it takes anything up."""
+    asyncio.run(left(store, False, Policy(admins=("root",))))
+    before = said("history", "s", "--store", store).out
+    ran = said("decide", "s", "r", "late", "answer", "--text", "now", "--by", "root", "--store", store)
+    assert (2, True) == (ran.code, "may not decide it" in ran.err)
+    assert before == said("history", "s", "--store", store).out

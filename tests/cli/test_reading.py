@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle import SQLiteStore
 from tests.cli.driving import AGENTS, agent, at_a_terminal, said
 
 
@@ -118,6 +119,37 @@ def test_show_says_that_no_process_is_left(tmp_path: Path, name: str) -> None:
     assert (False, name == "asks_in_place") == (record["process"], bool(record["runs"][0]["requests"]))
 
 
+@pytest.mark.parametrize("name", ["works_for_ever", "asks_in_place"])
+def test_show_says_that_the_process_of_another_session_carries_nothing_on(tmp_path: Path, name: str) -> None:
+    """A run whose process is gone is told as that also while another session's process has the file, until it is taken
+
+    up.
+    """
+    path = str(tmp_path / "runs.db")
+    ready = "working" if name == "works_for_ever" else "Ctrl-D ends the run"
+    state = "running" if name == "works_for_ever" else "waiting_for_human"
+    with at_a_terminal("run", agent(name), "--session", "dead", "--store", path) as running:
+        running.until(ready)
+        running.process.kill()
+        running.end()
+    with at_a_terminal("run", agent("works_for_ever"), "--session", "alive", "--store", path) as running:
+        running.until("working")
+        alive, dead = said("show", "--store", path).out.splitlines()[1:]
+        assert "(no process)" not in alive
+        assert (["alive", "running"], ["dead", state, "(no"]) == (alive.split()[:2], dead.split()[:3])
+        assert f"session dead: {state} (no process), changed" in said("show", "dead", "--store", path).out
+        assert "session alive: running, changed" in said("show", "alive", "--store", path).out
+        assert ("by nobody any more" in said("show", "dead", "--store", path).err) == (name == "asks_in_place")
+        assert [True, False] == [one["process"] for one in said("show", "--json", "--store", path).records]
+        running.interrupt()
+        running.end()
+    with at_a_terminal("run", agent(name), "--session", "dead", "--store", path) as running:
+        running.until(ready)
+        assert f"session dead: {state}, changed" in said("show", "dead", "--store", path).out
+        running.interrupt()
+        running.end()
+
+
 def test_a_parked_run_needs_no_process(store: str) -> None:
     """What waits in the file is as well off without a process."""
     assert "(no process)" not in said("show", "--store", store).out
@@ -136,7 +168,7 @@ def test_show_tells_the_latest_ends(store: str) -> None:
 
 def test_show_of_an_empty_store_is_a_sentence(tmp_path: Path, store: str) -> None:
     """A store in which nothing ran is no fault."""
-    said("run", agent("hello"), "--session", "bell\a", "--store", str(tmp_path / "empty.db"))
+    SQLiteStore(tmp_path / "empty.db").close()
     ran = said("show", "--store", str(tmp_path / "empty.db"))
     assert (0, "") == (ran.code, ran.out)
     assert 1 == len(ran.err.splitlines())

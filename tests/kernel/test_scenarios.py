@@ -96,6 +96,43 @@ def test_deadline_passed_is_not_armed_again() -> None:
     assert [] == list(world.timers())
 
 
+@pytest.mark.parametrize("why", ["stale", "aborted", "of another run"])
+def test_begin_that_may_not_be_arms_nothing(why: str) -> None:
+    """[OC-12] Given an offer that is stale, of an aborted run or of another, when it is taken up, then no timer is armed."""
+    world = World()
+    world.start("r1", deadline_us=60 * SECOND)
+    world.start("r2", deadline_us=60 * SECOND)
+    if why == "aborted":
+        world.abort("r1")
+    before = world.session
+    world.go({"stale": i.Begin("r1", 99), "aborted": i.Begin("r1", 1), "of another run": i.Begin("r2", 1)}[why])
+    assert world.session is before
+    assert world.timer("deadline") is None
+
+
+def test_stop_with_nothing_registered_says_so() -> None:
+    """[OC-72] Given a session whose runs have all ended, when it is stopped, then there is nothing to do, and no error."""
+    world = World().executing()
+    world.settle(i.Value("x"))
+    before = world.session
+    assert "NothingToDo" == name(world.go(i.AbortSession("ada")))
+    assert world.session is before
+
+
+def test_fact_from_before_a_reset_does_not_touch_the_new_life() -> None:
+    """[OC-86] Given a session closed and opened anew, when code of its last life reports, then only its own is settled."""
+    world = World().executing("r1")
+    old = world.slot
+    world.go(i.CloseSession("ada"))
+    world.start("r2")
+    head = world.head
+    assert "Stale" == name(world.go(i.RunCompleted("r1", "x", old.id, old.token)))
+    world.go(i.ExecutionSettled(old.id, old.token, i.Value("x")))
+    assert (head, "starting") == (world.head, world.state)
+    assert ("stopped", "closed") == world.end("r1")
+    assert isinstance(world.begin("r2").reply, Granted)
+
+
 @pytest.mark.parametrize("late_us", [0, 1])
 def test_queue_deadline_wins_against_a_begin_that_is_late(late_us: int) -> None:
     """[OC-13] Given a queued run, when begin arrives with the deadline, or 1 µs after, then it ended once, by the
@@ -317,6 +354,15 @@ def test_error_report_keeps_no_turn() -> None:
     world = World().executing()
     world.go(i.ProviderReported("error", "r1", 1))
     assert ("error", set()) == (world.state, advertised(world.session))
+
+
+def test_warning_in_mid_turn_changes_nothing() -> None:
+    """[T3-11] Given a turn at work, when the provider warns, even by the name of an error, then it is at work."""
+    world = World().executing()
+    before = world.session
+    for report in ("error", "interrupted", "stopped", "gone", "ready"):
+        assert "Stale" == name(world.go(i.ProviderReported(report, advisory=True, text="slow today")))
+        assert world.session is before
 
 
 def test_replayed_completion_has_no_effect() -> None:

@@ -340,7 +340,11 @@ async def test_names_nobody_can_write_hang_nobody(stage: Stage) -> None:
         lambda: runtime.provider_reported("s-1", "ready", text=odd, advisory=True),
         lambda: stage.admit(Actor(), session="s-3"),
     ]
-    replies = await asyncio.gather(*(ask() for ask in asks), return_exceptions=True)
+
+    async def asked(ask: Callable[[], Any]) -> Any:
+        return await ask()
+
+    replies = await asyncio.gather(*(asked(ask) for ask in asks), return_exceptions=True)
     raw = [isinstance(one, Exception) and not isinstance(one, LifecycleError) for one in replies]
     assert [] == [(place, repr(replies[place])) for place, is_raw in enumerate(raw) if is_raw]
     await stage.settle()

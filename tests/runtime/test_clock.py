@@ -88,7 +88,7 @@ def test_virtual_clock_never_runs_backwards() -> None:
     async def story() -> None:
         clock = VirtualClock(0)
         for seconds in (-100, float("nan"), float("inf")):
-            with pytest.raises(Invalid, match="cannot advance"):
+            with pytest.raises(Invalid, match=r"virtual clock: .* is no time"):
                 await clock.advance(seconds)
         await asyncio.gather(clock.advance(10), clock.advance(5))
         assert 10_000_000 == clock.now()

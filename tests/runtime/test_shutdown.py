@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
 
-from lifecycle import Approval, Policy, Refused, Runtime, StoreError, VirtualClock, approve
+from lifecycle import Approval, Clock, Policy, Refused, Runtime, SQLiteStore, StoreError, VirtualClock, approve
 from lifecycle.kernel import inputs as i
+from lifecycle.kernel.engine import KERNEL
 from lifecycle.runtime import ShutdownReport
+from lifecycle.runtime.clock import Wakeup
 from lifecycle.runtime.line import Line, Until
+from lifecycle.runtime.writer import Writer
+from lifecycle.store import Commit
 
-from .stage import HANG_SECONDS, NO_GRACE, Actor, Stage, gathered, said, turns, until
+from .stage import HANG_SECONDS, NO_GRACE, ON_THREAD, Actor, Stage, gathered, said, turns, until
 
 
 async def test_close_aborts_what_executes_and_leaves_the_rest(stage: Stage) -> None:
@@ -372,3 +379,172 @@ async def test_sync_code_that_outlives_the_loop_ends_quietly(stage: Stage) -> No
     await until(lambda: len(seen) == 3)
     assert False is seen[0]
     assert {"Refused", "RunAborted"} >= set(seen[1:])
+
+
+# -- under a lock -----------------------------------------------------------------------------------------------------
+
+
+class Unwatched(Clock):
+    """A virtual clock that goes on while a thread is at work: nobody waits there for what the store keeps waiting."""
+
+    def __init__(self) -> None:
+        self.virtual = VirtualClock()
+        self.advance = self.virtual.advance
+
+    def start(self, latest: int) -> None:
+        """Begin to run."""
+        self.virtual.start(latest)
+
+    def now(self) -> int:
+        """Return engine time."""
+        return self.virtual.now()
+
+    def call_at(self, due: int, wake: Callable[[], None]) -> Wakeup:
+        """Wake when advanced that far."""
+        return self.virtual.call_at(due, wake)
+
+
+@contextmanager
+def locked(stage: Stage) -> Iterator[sqlite3.Connection]:
+    """Be another program that has the file locked."""
+    assert stage.disk.path is not None
+    with closing(sqlite3.connect(stage.disk.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+async def closed_under_a_lock(stage: Stage, drain_seconds: float) -> tuple[ShutdownReport, float]:
+    """Close a runtime with one run of each kind under a lock that stays; return its report and how long it took."""
+    clock = Unwatched()
+    runtime = Runtime(SQLiteStore(stage.disk.path), NO_GRACE, clock=clock)
+    await runtime.open()
+    at_work, in_place, parks, outlives = Actor(), Actor(), Actor(), Actor(stubborn=True)
+    for actor, session, run in (
+        (at_work, "at work", "r-1"),
+        (Actor(), "at work", "r-2"),
+        (in_place, "in place", "r-3"),
+        (parks, "parked", "r-4"),
+        (outlives, "outlived", "r-5"),
+    ):
+        await runtime.start(actor, session=session, run_id=run, name=run)
+    parks.parks(1, Approval("?", id="q"))
+    asked = in_place.ask(Approval("?", id="q"))
+    await runtime.run("parked", "r-4").wait_for("waiting_for_human")
+    await runtime.run("in place", "r-3").wait_for("waiting_for_human")
+    await runtime.run("outlived", "r-5").wait_for("running")
+    await runtime.run("outlived", "r-5").abort()
+    with locked(stage):
+        began = clock.now()
+        shutting = asyncio.ensure_future(runtime.close(drain_seconds))
+        while not shutting.done():
+            await clock.advance(0.25)
+            await asyncio.sleep(0)
+        took = (clock.now() - began) / 1_000_000
+        report = await shutting
+    assert not asked.done or asked.error is not None
+    outlives.stubborn = False
+    outlives.returns()
+    await turns(10)
+    return report, took
+
+
+@pytest.mark.parametrize("drain_seconds", [0.0, 30.0])
+async def test_close_under_a_lock_is_bounded_and_says_what_became_of_each_run(
+    file_stage: Stage, drain_seconds: float
+) -> None:
+    """Given another program that has the file locked to the last, when the runtime closes, then that takes the drain,
+
+    the closing grace and a second, and no run is said to be queued, parked or aborted that the next process finds lost.
+    """
+    report, took = await closed_under_a_lock(file_stage, drain_seconds)
+    assert ShutdownReport(abandoned=("r-5",), queued=("r-2",), parked=("r-4",), lost=("r-1", "r-3")) == report
+    assert took <= drain_seconds + NO_GRACE.closing_grace_seconds + 1.25  # the clock goes in steps of 0.25 s
+    runtime = await file_stage.open(policy=NO_GRACE)
+    ends = {run: runtime.run(session, run).end() for session, run in (("at work", "r-1"), ("in place", "r-3"))}
+    assert {("interrupted", "crashed")} == {(end.state, end.cause) for end in ends.values()}
+    assert "waiting_for_human" == runtime.run("parked", "r-4").state
+
+
+async def test_close_waits_for_a_lock_that_goes(file_stage: Stage) -> None:
+    """Given a file that is locked when a runtime closes, when the lock goes in time, then the run is aborted, durably."""
+    clock = Unwatched()
+    runtime = Runtime(SQLiteStore(file_stage.disk.path), NO_GRACE, clock=clock)
+    await runtime.open()
+    handle = await runtime.start(Actor(), session="s-1", name="agent")
+    await handle.wait_for("running")
+    with locked(file_stage) as other:
+        shutting = asyncio.ensure_future(runtime.close())
+        await clock.advance(8)
+        assert not shutting.done()
+        other.execute("ROLLBACK")
+        await until(shutting.done)
+    assert ShutdownReport(aborted=(handle.id,)) == await shutting
+
+
+async def test_close_is_bounded_whoever_goes_on_asking(file_stage: Stage) -> None:
+    """Given a locked file, and clients that ask again whenever they are told so, when the runtime closes, then it is not
+
+    kept by them, and each of them, and code that waits for a checkpoint, is told in the end.
+    """
+    clock = Unwatched()
+    runtime = Runtime(SQLiteStore(file_stage.disk.path), NO_GRACE, clock=clock)
+    await runtime.open()
+    worker = file_stage.worker()
+    worker.after = lambda run: run.checkpoint(1)
+    await runtime.start(worker, session="s-0", name="worker")
+    for place in range(3):
+        handle = await runtime.start(Actor(), session=f"s-{place + 1}", name="agent")
+        await handle.wait_for("running")
+    await until(worker.began.is_set)
+
+    async def asks_on(session: str) -> None:
+        while True:
+            try:
+                await runtime.attach(session)
+            except StoreError:
+                continue
+
+    with locked(file_stage):
+        clients = [asyncio.ensure_future(asks_on(f"s-{place + 1}")) for place in range(3)]
+        worker.go.set()
+        await turns(5)
+        shutting = asyncio.ensure_future(runtime.close())
+        began = clock.now()
+        while not shutting.done():
+            await clock.advance(0.25)
+        took = (clock.now() - began) / 1_000_000
+        told = await asyncio.gather(*clients, return_exceptions=True)
+    await until(lambda: worker.error is not None)
+    assert [Refused] * 3 == [type(one) for one in told]
+    assert took <= NO_GRACE.closing_grace_seconds + 1.25
+    assert 4 == len((await shutting).lost)
+
+
+async def test_writer_that_is_closed_tells_whoever_still_waits(memory_stage: Stage) -> None:
+    """Given a step that is staged when its writer is closed, then its sender is told, and it is not kept later."""
+    store = memory_stage.disk.open()
+    writer, told = Writer(store, 1.0), []
+    given = i.StartRun("s-1", "r-1", "ada", "agent", "1", "d", NO_GRACE)
+    step = KERNEL.step(None, given, 0)
+    writer.stage(Commit(None, given, 0, step, 0), told.append)
+    writer.close()
+    await turns(3)
+    assert ["the runtime was shut down before it kept this"] == [error.fact for error in told]
+    assert (False, [], None) == (writer.busy, store.attempts, store.load("s-1"))
+
+
+async def test_run_that_ends_by_itself_is_not_reported_as_aborted(stage: Stage) -> None:
+    """Given a run whose code returns while the shutdown is on its way to it, then it is ready, and not called aborted."""
+    await stage.open(policy=NO_GRACE, limits=ON_THREAD)
+    actor = Actor()
+    handle = await stage.start(actor)
+    with stage.store.held():
+        actor.checkpoint(1)
+        actor.returns("done")
+        await turns(5)
+        closing_it = asyncio.ensure_future(stage.runtime.close())
+        await turns(5)
+    assert ShutdownReport() == await closing_it
+    stage.runtime = None
+    runtime = await stage.open(policy=NO_GRACE)
+    assert "ready" == runtime.run("s-1", handle.id).end().state
