@@ -184,7 +184,7 @@ class Runtime(Tracker):
             raise
         finally:
             self._new_ids.discard(run)
-        if mine and (handle.id != run or handle.end() is not None):
+        if mine and (handle.id != run or handle.end() is not None or not self.holds(session)):
             self._started.pop(place, None)
         return handle
 

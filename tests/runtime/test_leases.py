@@ -178,6 +178,7 @@ async def test_run_is_admitted_where_its_session_is(workers: Workers) -> None:
     queued = await workers.asked(shell.start(parks, session="s-1", name="parks", key="k"))
     again = await workers.asked(shell.start(parks, session="s-1", name="parks", key="k"))
     assert queued.id == again.id != first.id and queued.state == "starting"
+    assert {} == shell._started, "whoever calls it finds its agent by name"
     assert isinstance(await workers.asked(shell.run("s-1", first.id).decide("q", approve())), Decided)
     await workers.beat()
     assert ("waiting_for_human", "ready") == (queued.state, first.state)
