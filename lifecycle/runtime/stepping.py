@@ -605,14 +605,20 @@ class Stepping:
 
     def check_leases(self) -> None:
         """Let go of every session with code at work here that another worker has taken."""
-        for line in [line for line in self._lines.values() if line.grant is not None and not line.busy]:
-            try:
-                kept = self._load(line.id)
-            except StoreError as error:
-                log.warning("%s", error)
-                continue
-            if kept is not None and kept.lease != line.lease:
-                self._reload(line, lost_lease(line.id, line.lease, kept.lease, kept.holder))
+        for line in [line for line in self._lines.values() if line.grant is not None]:
+            self.check_lease(line)
+
+    def check_lease(self, line: Line) -> None:
+        """Let go of a session if another worker has taken it; one whose step is on its way will hear of it."""
+        if line.busy:
+            return
+        try:
+            kept = self._load(line.id)
+        except StoreError as error:
+            log.warning("%s", error)
+            return
+        if kept is not None and kept.lease != line.lease:
+            self._reload(line, lost_lease(line.id, line.lease, kept.lease, kept.holder))
 
     def take_over(self) -> None:
         """Take up every session that nobody holds any more, and recover it."""

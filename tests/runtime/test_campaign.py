@@ -86,6 +86,8 @@ class Campaign:
                         self.kill(life)
                         there[there.index(life)] = self.join()
                 stalled = [one for one in stalled if not self.woken(*one)]
+            for since, life in stalled:
+                life.stalls.append((since, time.monotonic()))
             for life in there:
                 self.kill(life)
             assert 0 == self.join("--finish").process.wait(FINISH_SECONDS_MAX)

@@ -29,7 +29,10 @@ from lifecycle import (
     reject,
 )
 from lifecycle.kernel import inputs as i
+from lifecycle.kernel import step
 from lifecycle.kernel.replies import Aborted, Decided
+from lifecycle.kernel.values import us
+from lifecycle.store import Commit
 from lifecycle.store.port import Kept
 from lifecycle.testing import Actor, FaultyStore
 
@@ -53,11 +56,11 @@ class Workers:
         self.time = LeaseTime()
         self.there: dict[str, Runtime] = {}
 
-    async def open(self, name: str, **choices: Any) -> Runtime:
+    async def open(self, name: str, kind: type[Runtime] = Runtime, **choices: Any) -> Runtime:
         """Let a worker join."""
         store = FaultyStore(SQLiteStore(self.path, worker=name, lease_us=self.time))
         choices = {"policy": NO_GRACE, "limits": LIMITS, "agents": {"parks": parks}} | choices
-        made = self.there[name] = Runtime(store, clock=VirtualClock(), **choices)
+        made = self.there[name] = kind(store, clock=VirtualClock(), **choices)
         await made.open()
         return made
 
@@ -273,6 +276,32 @@ async def test_stalled_worker_is_fenced_and_its_code_stopped(workers: Workers) -
     end = await waiting
     assert ("interrupted", "crashed") == (end.state, end.cause)
     assert "other" == other.store.holder("s-1")
+
+
+async def test_worker_that_stalls_between_grant_and_call_calls_nothing(workers: Workers) -> None:
+    """Given a worker that is stopped after the grant and before the call, when another has taken its session meanwhile,
+
+    then the code is not called any more.
+    """
+    called = []
+
+    class Stalling(Runtime):
+        def call(self, line: Any, grant: Any) -> None:
+            super().call(line, grant)
+            assert isinstance(self.clock, VirtualClock)
+            workers.time.pass_by(11)
+            self.clock.start(self.clock.now() + us(11))
+            there = kept(other)
+            given, now = i.Recovered(NO_GRACE), self.clock.now()
+            took = step(there.session, given, now)
+            commit = Commit(there.session, given, now, took, there.performed, there.lease)
+            assert [None] == list(other.store.commit([commit]))
+            other.store.renew()
+
+    other = await workers.open("other")
+    stalling = await workers.open("stalling", kind=Stalling)
+    await started(stalling, lambda run: called.append(run.id), name="plain")
+    assert ([], 1, "other") == (called, stalling.counters["reloaded"], other.store.holder("s-1"))
 
 
 async def test_fact_of_a_fenced_worker_does_not_count(workers: Workers) -> None:
