@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from lifecycle.declaration import FlatRow, Machine, State
-from lifecycle.machines import MACHINES, RUN
+from lifecycle.machines import DECLARED, RUN
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- picture of the run: written by make diagrams -->\n", "<!-- end of the picture -->"
@@ -72,7 +72,7 @@ def gallery() -> str:
         "# The declared machines\n\nWritten by `make diagrams` from the tables in `lifecycle/machines/`. An arrow from"
         " a state to itself stays inside it; a word in brackets is a guard; below its name stands what a state holds.\n"
     )
-    parts = (f"\n## {machine.name.capitalize()}\n\n{subject(machine)}\n\n{block(machine)}" for machine in MACHINES)
+    parts = (f"\n## {machine.name.capitalize()}\n\n{subject(machine)}\n\n{block(machine)}" for machine in DECLARED)
     return head + "".join(parts)
 
 
@@ -85,7 +85,7 @@ def front_page(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Say what each generated file must contain."""
-    drawn = {ROOT / "diagrams" / f"{machine.name}.mmd": picture(machine) for machine in MACHINES}
+    drawn = {ROOT / "diagrams" / f"{machine.name}.mmd": picture(machine) for machine in DECLARED}
     front = ROOT / "README.md"
     return drawn | {ROOT / "diagrams" / "README.md": gallery(), front: front_page(front.read_text("utf-8"))}
 

@@ -20,7 +20,7 @@ from lifecycle.errors import LifecycleError
 from lifecycle.hooks import HOOKS
 from lifecycle.kernel.inputs import INPUTS
 from lifecycle.kernel.values import Policy
-from lifecycle.machines import CAUSES, MACHINES, STATE_OF
+from lifecycle.machines import CAUSES, DECLARED, STATE_OF
 from lifecycle.runtime import Limits
 
 HERE = Path(__file__).resolve().parent
@@ -125,7 +125,7 @@ def states_of(machine: Machine) -> str:
 def machines() -> str:
     """Write the page of the declared machines."""
     parts = [f"# Machines\n\n{WRITTEN}Pictures of them are in [the gallery](../../diagrams/README.md).\n"]
-    for machine in MACHINES:
+    for machine in DECLARED:
         parts.append(f"## {machine.name.capitalize()}\n\n{states_of(machine)}\n{rows_of(machine)}")
     return "\n".join(parts)
 

@@ -161,7 +161,8 @@ class Carrying:
     async def after_a_slip(self, error: LifecycleError) -> int:
         """Say what was wrong with a request; what recovery had set going before goes on all the same."""
         self.output.say(on_one_line(str(error)), "red")
-        await self.until_over(None)
+        if self.runtime.holds(self.session):
+            await self.until_over(None)
         return BAD_INPUT
 
     # -- one run ------------------------------------------------------------------------------------------------------
@@ -250,6 +251,9 @@ class Carrying:
         if (end := wanted.end()) is not None:
             self.tell_end(end)
             return ENDED_OTHERWISE
+        if not self.runtime.holds(self.session):
+            self.output.say(f"run {on_one_line(wanted.id)}: {self.where()}")
+            return WAITING
         state, ending = wanted.state, asyncio.ensure_future(wanted.wait())
         await asyncio.sleep(0)
         await shut_down(self.runtime, self.output)
@@ -259,6 +263,10 @@ class Carrying:
             return ENDED_OTHERWISE
         self.output.say(f"run {on_one_line(wanted.id)}: it is left {state}; the next process on this file takes it up")
         return WAITING if state in ("starting", WAITS) else ENDED_OTHERWISE
+
+    def where(self) -> str:
+        """Say where a session goes on that another process holds."""
+        return f"it goes on in {self.runtime.store.holder(self.session) or 'whichever process takes it up'}"
 
     def waits_in_place(self, run: RunHandle) -> bool:
         """Say whether the code of a waiting run is still in memory, so that it ends with this process."""

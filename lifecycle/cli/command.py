@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from lifecycle import Decision, Limits, Policy, __version__, answer, approve, reject, reject_and_continue
+from lifecycle import Decision, Limits, Policy, Tracker, __version__, answer, approve, reject, reject_and_continue
 from lifecycle.cli import reading, terminal
 from lifecycle.cli.asking import refuse_constant
 from lifecycle.cli.carrying import (
@@ -41,6 +41,7 @@ from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
 from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound
+from lifecycle.kernel.replies import Aborted
 from lifecycle.kernel.values import ON_CRASH
 from lifecycle.machines import SESSION
 from lifecycle.runtime.border import LOCAL
@@ -260,7 +261,7 @@ def decide(
     store: str | None,
     as_json: bool,
 ) -> int:
-    """Answer a question and carry the run on in this process.
+    """Answer a question and carry the run on in this process, or let the one go on that holds its session.
 
     The agent is called again by the name under which it was started. The same command twice decides once.
     """
@@ -286,6 +287,9 @@ def decide(
             if asked & {one.id for one in handle.requests}:
                 carrying.tell_requests(handle)
                 return WAITING
+            if not runtime.holds(session):
+                output.say(f"run {on_one_line(run)}: {carrying.where()}")
+                return DONE
             async with carrying.ending_with_stdout(handle):
                 return await carrying.until_over(handle)
 
@@ -306,6 +310,47 @@ def made_decision(decision: str, text: str | None, value: str | None) -> Decisio
     if decision == "approve":
         return approve()
     return (reject if decision == "reject" else reject_and_continue)(text or "")
+
+
+# -- abort ------------------------------------------------------------------------------------------------------------
+
+
+@lifecycle.command(epilog="Example: lifecycle abort downloads --store runs.db")
+@click.argument("session")
+@click.argument("run", required=False)
+@click.option("--by", default=LOCAL, show_default=True, help="Who aborts.")
+@click.option("--text", default="", help="Why, in words; it is kept with the end.")
+@store_option
+@json_option
+@debug_option
+def abort(session: str, run: str | None, by: str, text: str, store: str | None, as_json: bool) -> int:
+    """End a run, or every run of a session that is not over, wherever its code is at work.
+
+    The process that works on it is asked to; without one, the file is changed here. Nothing else is set going.
+    """
+    output = Output(as_json)
+    for what, name in (("session id", session), ("run id", run), ("principal", by)):
+        checked(what, name)
+    with closing(readable(store)) as look:
+        if look.load(session) is None:
+            raise NotFound(f"session {session}", f"not known in {look.name}", "`lifecycle show` lists what there is")
+
+    async def work(stopping: Stopping) -> int:
+        async with Tracker(writable(store, session)) as tracker:
+            if run is not None:
+                reply = await tracker.run(session, run).abort(by=by, text=text)
+            else:
+                reply = await tracker.abort_session(session, by=by, text=text)
+        ended = reply.runs if isinstance(reply, Aborted) else ()
+        output.data(type="aborted", session=session, runs=ended)
+        for one in ended:
+            output.say(f"run {on_one_line(one)}: aborted")
+        if not ended:
+            subject = f"session {on_one_line(session)}" if run is None else f"run {on_one_line(run)}"
+            output.say(f"{subject}: it has ended already; there is nothing to abort")
+        return DONE
+
+    return in_loop(work)
 
 
 # -- show and history -------------------------------------------------------------------------------------------------

@@ -75,9 +75,11 @@ def decided_before(
         raise Invalid(f"request {request}", "an approval is answered with arguments", "give them as --value JSON")
     given = decide_input(Limits(), run, request, known, decision, by, digest)
     reply = judged(kept.session, found_in(given, ended, closed))
+    if known.state == "open" and store.holder(session) is not None:
+        return None  # the process that holds it is asked
     if known.state == "open" and asked_in_place(kept.session, run):
         remedy = "answer it there, or let `lifecycle run` with this session take up what is left"
-        raise Refused(f"request {request}", "it was asked in place and can be answered only where it runs", remedy)
+        raise Refused(f"request {request}", "it was asked in place, and its process is gone", remedy)
     if reply is not None and (unfinished is None or unfinished.state == WAITS):
         tell_nothing_to_decide(output, run, request, reply)
         return as_it_is(store, output, kept.session, run)

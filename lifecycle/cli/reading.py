@@ -21,7 +21,6 @@ from lifecycle.errors import NotFound, StoreError
 from lifecycle.kernel.values import Ended, Run, Session
 from lifecycle.projection import project
 from lifecycle.runtime.handle import open_requests
-from lifecycle.store.files import writer_opened_at
 from lifecycle.store.port import Entry, Store
 from lifecycle.store.sqlite import SQLiteStore
 
@@ -43,17 +42,17 @@ def show_sessions(store: SQLiteStore, output: Output, after: str | None, limit: 
 
     One that cannot be read is named after the others, with why; return whether there was none.
     """
-    page, opened_at = store.page(after, limit, state), writer_opened_at(store.name)
+    page = store.page(after, limit, state)
     found = [one if isinstance(one, StoreError) else with_last(store, one) for _, one in page]
     readable = [one for one in found if not isinstance(one, StoreError)]
     unreadable = [one for one in found if isinstance(one, StoreError)]
     if output.as_json:
         for session, last in readable:
-            record = session_record(store, session, has_process(session, opened_at))
+            record = session_record(store, session, store.holder(session.id) is not None)
             output.data(**record, last=None if last is None else end_record(last))
     elif readable:
         columns = ("session", "state", "run", "agent", "question or end", "changed")
-        rows = [row_of(session, last, has_process(session, opened_at)) for session, last in readable]
+        rows = [row_of(session, last, store.holder(session.id) is not None) for session, last in readable]
         write_table(output, columns, rows)
     elif not page:
         such = f" in state {state}" if state else ""
@@ -85,15 +84,6 @@ def row_of(session: Session, last: Ended | None, process: bool) -> Sequence[str]
     return session.id, state, session.head.spec.id + queued, session.head.spec.agent, asked, changed
 
 
-def has_process(session: Session, opened_at: int | None) -> bool:
-    """Say whether a process has the session in hand: it writes to the file, and has stepped this session.
-
-    A process that takes a session up writes a step before anything else. One that carries on a single session, as
-    ``lifecycle run`` does, has the file and leaves all the others as they were.
-    """
-    return opened_at is not None and session.now > opened_at
-
-
 def state_of(session: Session, process: bool) -> str:
     """Return the state of a session, why it is stopped, and whether it needs a process and there is none."""
     if session.cause is not None:
@@ -107,7 +97,7 @@ def show_session(store: Store, output: Output, name: str, after: str | None, lim
     kept = store.load(name)
     if kept is None:
         raise NotFound(f"session {name}", f"not known in {store.name}", "`lifecycle show` lists what there is")
-    session, process = kept.session, has_process(kept.session, writer_opened_at(store.name))
+    session, process = kept.session, store.holder(name) is not None
     view = project(session)
     ended = latest(store, session, limit) if after is None else store.ended(name, int(after), limit)
     if output.as_json:
@@ -123,14 +113,18 @@ def show_session(store: Store, output: Output, name: str, after: str | None, lim
     for run in session.unfinished():
         for request, commands in questions_of(store, session, run):
             tell_question(output, request, commands)
-            if asked_in_place(session, run.spec.id):
-                where = "where it runs" if process else "by nobody any more: its process is gone"
-                output.say(f"request {on_one_line(request.id)}: it was asked in place and can be answered {where}")
+            if not commands:
+                fact = "it was asked in place and can be answered by nobody any more: its process is gone"
+                output.say(f"request {on_one_line(request.id)}: {fact}")
 
 
 def questions_of(store: Store, session: Session, run: Run) -> list[tuple[OpenRequest, list[str]]]:
-    """Return the open questions of a run with the commands that answer them: none for one that is asked in place."""
-    in_place, name, owner = asked_in_place(session, run.spec.id), store.name, run.spec.owner
+    """Return the open questions of a run with the commands that answer them.
+
+    There are none for one that was asked in place by a process that is gone.
+    """
+    in_place = asked_in_place(session, run.spec.id) and store.holder(session.id) is None
+    name, owner = store.name, run.spec.owner
     asked = open_requests(run.spec.id, run.requests)
     return [(request, [] if in_place else answers(session.id, request, name, owner)) for request in asked]
 
@@ -152,7 +146,7 @@ def latest(store: Store, session: Session, limit: int) -> Sequence[Ended]:
 def session_record(store: Store, session: Session, process: bool) -> dict[str, Any]:
     """Return a session as JSON: what was asked is opened, with the commands that answer it.
 
-    ``process`` says whether a process has the session in hand.
+    ``process`` says whether a process holds it now.
     """
     record = fields_of(project(session)) | {"process": process}
     for run, fields in zip(session.unfinished(), record["runs"], strict=True):

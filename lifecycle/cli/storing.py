@@ -99,6 +99,7 @@ def compact(retention: float, store: str | None, as_json: bool) -> int:
     """
     output, path = Output(as_json), there(store)
     with closing(SQLiteStore(path)) as kept:
+        kept.claim_alone()
         before = bytes_of(Path(path))
         now = max(time.time_ns() // 1_000, kept.latest())
         runs = steps = sessions = 0

@@ -135,3 +135,30 @@ class Rejection(Reply):
         """Build the exception that says the same."""
         kind: type[errors.LifecycleError] = getattr(errors, self.error)
         return kind(self.subject, self.fact, self.remedy, **dict(self.fields))
+
+
+def rejection_of(error: errors.LifecycleError) -> Rejection:
+    """Say the same as an exception, as data."""
+    return Rejection(type(error).__name__, error.subject, error.fact, error.remedy, tuple(error.fields.items()))
+
+
+REPLIES: dict[str, type[Reply]] = {
+    kind.__name__: kind
+    for kind in (
+        Admitted,
+        Joined,
+        Granted,
+        AlreadyEnded,
+        AlreadyClosed,
+        NothingToDo,
+        Aborted,
+        Decided,
+        Asked,
+        AskFailed,
+        Attached,
+        Done,
+        Stale,
+        Rejection,
+    )
+}
+"""Every kind of reply by its name, for whoever is told in another process."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from lifecycle.machines.causes import CAUSES, SESSION_CAUSES, STATE_OF
+from lifecycle.machines.declared import DECLARED, MACHINES
 from lifecycle.machines.execution import EXECUTION
+from lifecycle.machines.lease import LEASE
 from lifecycle.machines.request import REQUEST
 from lifecycle.machines.resources import CONTROLLER, SEGMENT
 from lifecycle.machines.run import RUN
 from lifecycle.machines.session import SESSION
 
-MACHINES = (RUN, EXECUTION, SESSION, REQUEST, SEGMENT, CONTROLLER)
-
 __all__ = [
     "CAUSES",
     "CONTROLLER",
+    "DECLARED",
     "EXECUTION",
+    "LEASE",
     "MACHINES",
     "REQUEST",
     "RUN",

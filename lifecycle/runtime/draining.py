@@ -19,6 +19,7 @@ from lifecycle.errors import Refused, StoreError
 from lifecycle.hooks import PublishEnd, ReportAbandoned
 from lifecycle.kernel.inputs import Shutdown
 from lifecycle.kernel.values import us
+from lifecycle.runtime.beating import Beating
 from lifecycle.runtime.border import SECONDS_MAX, check_seconds
 from lifecycle.runtime.clock import VirtualClock
 from lifecycle.runtime.handle import within
@@ -26,6 +27,7 @@ from lifecycle.runtime.line import Line
 from lifecycle.runtime.stepping import Observed, slot_state
 from lifecycle.runtime.sweeping import Sweeping
 from lifecycle.runtime.writer import Writer
+from lifecycle.store.port import Look
 
 log = logging.getLogger("lifecycle")
 
@@ -56,6 +58,7 @@ class Draining(Sweeping):
     """Open and close what steps sessions. ``writer_kind`` is how steps are committed; tests choose one without a thread."""
 
     writer_kind: type[Writer] = Writer
+    _beating: Beating | None = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -75,18 +78,37 @@ class Draining(Sweeping):
         if self._has_store:
             fact, remedy = ("was closed", "make a new one") if self._closed else ("is open already", "use it")
             raise Refused("runtime", fact, remedy)
-        self.store.claim()
+        self.store.claim(self.limits.lease_seconds)
         self._has_store = True
         try:
             self.clock.start(self.store.latest())
             if isinstance(self.clock, VirtualClock):
                 self._unwatch = self.clock.watch(self._busy)
             self._writer = self.writer_kind(self.store, self.limits.in_place_commit_seconds_max)
+            if self.store.is_shared and not isinstance(self.clock, VirtualClock):
+                self._beating = Beating(self.store, self.limits, self._looked)
+            self.elsewhere.begin(self.store.look())
             await self._recover_all(list(self.store.unsettled()))
             self._sweep_in(0)
         except BaseException:
             self._close_all()
             raise
+
+    def beat(self) -> None:
+        """Renew what is held here, and do what a look calls for.
+
+        A thread does so by itself; only under a virtual clock somebody has to say when.
+        """
+        late = not self.store.renew()
+        self._looked(self.store.look(), late)
+
+    def _looked(self, look: Look, late: bool) -> None:
+        """Do what a look calls for. After a late heartbeat, code whose session others have taken is told to stop."""
+        if self._closed:
+            return
+        if late:
+            self.check_leases()
+        self.elsewhere.looked(look)
 
     async def _recover_all(self, sessions: list[str]) -> None:
         """Load every session that was left with something to recover; loading one puts its recovery first in line."""
@@ -151,6 +173,8 @@ class Draining(Sweeping):
 
     def _release(self) -> None:
         """Let go of everybody who still waits, and of the writer; note how far hooks were performed."""
+        if self._beating is not None:
+            self._beating.stop()
         self.timers.stop()
         self._stop_sweeping()
         self._unwatch()
@@ -166,6 +190,7 @@ class Draining(Sweeping):
             if not future.done():
                 future.set_exception(gone)
                 future.exception()  # looked at, so that nobody warns of it
+        self.elsewhere.close(gone)
         try:
             self.store.mark_performed({line.id: line.performed for line in self._lines.values() if line.session})
         except StoreError as error:

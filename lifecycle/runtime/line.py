@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from lifecycle.kernel.inputs import Begin, Input
+from lifecycle.kernel.lease import NOBODY, Lease
 from lifecycle.kernel.values import Answer, Session
 
 Late = Callable[[], Input]
@@ -20,14 +21,20 @@ Late = Callable[[], Input]
 
 
 class Item:
-    """An input in line, with the time of its arrival, which it keeps through every retry."""
+    """An input in line, with the time of its arrival, which it keeps through every retry.
 
-    __slots__ = ("future", "input", "now", "tries")
+    ``asked`` is its number in the inbox, if it came from another worker; 0: it came from here.
+    """
 
-    def __init__(self, given: Input | Late, now: int, future: asyncio.Future[Any] | None = None) -> None:
+    __slots__ = ("asked", "future", "input", "now", "tries")
+
+    def __init__(
+        self, given: Input | Late, now: int, future: asyncio.Future[Any] | None = None, asked: int = 0
+    ) -> None:
         self.input = given
         self.now = now
         self.future = future
+        self.asked = asked
         self.tries = 0
 
     @property
@@ -85,6 +92,7 @@ class Line:
         "grant",
         "id",
         "inputs",
+        "lease",
         "offer",
         "offer_is_new",
         "passed_over",
@@ -93,8 +101,9 @@ class Line:
         "watchers",
     )
 
-    def __init__(self, name: str, session: Session | None, performed: int) -> None:
+    def __init__(self, name: str, session: Session | None, performed: int, lease: Lease = NOBODY) -> None:
         self.id = name
+        self.lease = lease
         self.session = session
         self.performed = performed
         self.inputs: deque[Item] | None = None

@@ -184,7 +184,7 @@ class Runtime(Tracker):
             raise
         finally:
             self._new_ids.discard(run)
-        if mine and (handle.id != run or handle.end() is not None):
+        if mine and (handle.id != run or handle.end() is not None or not self.holds(session)):
             self._started.pop(place, None)
         return handle
 
@@ -273,11 +273,18 @@ class Runtime(Tracker):
             task.cancel(f"run ended: {cause}")
 
     async def _first_in_line(self, line: Line, grant: Grant) -> bool:
-        """Let what arrived before the call be judged before it, a flood excepted; say whether the run still goes on."""
+        """Let what arrived before the call be judged before it, a flood excepted; say whether the run still goes on.
+
+        A process that was stopped between the grant and the call may have lost the session: it looks before it calls.
+        """
+        granted_at = self.clock.now() if line.session is None else line.session.now
         for _ in range(PASSED_OVER_MAX):
             if not line.busy and line.next() is None:
                 break
             await line.change()
+        is_late = self.clock.now() - granted_at > us(self.limits.look_seconds)
+        if is_late and not grant.signal.aborted and line.grant is grant:
+            self.check_lease(line)
         return not grant.signal.aborted
 
     async def _on_loop(self, line: Line, agent: Agent, grant: Grant) -> ExecutionSettled:

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from lifecycle.machines import SEGMENT
+from lifecycle.store.port import LEASE_SECONDS
 
 
 @attrs.frozen
@@ -58,6 +59,10 @@ class Limits:
     ``in_place_commit_seconds_max`` is made at once rather than handed to the writer thread; 0: never. What ended longer
     ago than ``retention_seconds`` leaves the store: it is looked for every ``sweep_seconds``, and goes in batches of at
     most ``sweep_sessions_max`` sessions, of each at most ``sweep_rows_max`` runs and steps.
+
+    Several processes on one file: what a worker holds lasts ``lease_seconds`` after its last heartbeat, one comes every
+    ``lease_renewal_seconds``, and every ``look_seconds`` it looks for what is asked of it and for who is gone. Who asks
+    another worker waits for the reply at most ``inbox_seconds_max``.
     """
 
     input_bytes_max: int = 1_048_576
@@ -78,6 +83,10 @@ class Limits:
     sweep_seconds: float = 600.0
     sweep_sessions_max: int = 64
     sweep_rows_max: int = 1_024
+    lease_seconds: float = LEASE_SECONDS
+    lease_renewal_seconds: float = 3.0
+    look_seconds: float = 0.25
+    inbox_seconds_max: float = 30.0
 
 
 def size_of(text: str) -> int:

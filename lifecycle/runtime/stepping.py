@@ -35,7 +35,8 @@ from lifecycle.kernel.inputs import (
     TimerFired,
 )
 from lifecycle.kernel.invariants import broken
-from lifecycle.kernel.replies import Rejection, Reply, Stale
+from lifecycle.kernel.lease import acquired
+from lifecycle.kernel.replies import Rejection, Reply, Stale, rejection_of
 from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
@@ -48,6 +49,7 @@ from lifecycle.runtime.border import (
 )
 from lifecycle.runtime.clock import Clock, SystemClock
 from lifecycle.runtime.controllers import Controllers, Signal
+from lifecycle.runtime.elsewhere import Elsewhere
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import RunEnd, end_of
 from lifecycle.runtime.line import Item, Late, Line, Until
@@ -55,7 +57,7 @@ from lifecycle.runtime.performing import PERFORM, let_go
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
 from lifecycle.runtime.writer import Writer
-from lifecycle.store.port import Commit, Kept, Store, is_behind
+from lifecycle.store.port import Commit, Kept, Store, held_elsewhere, is_behind, is_elsewhere, is_lost, lost_lease
 
 log = logging.getLogger("lifecycle")
 
@@ -111,6 +113,7 @@ class Stepping:
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
         self._has_store = False
+        self.elsewhere = Elsewhere(self)
         self._writer: Writer | None = None
         self._unwatch: Callable[[], None] = lambda: None
 
@@ -145,6 +148,9 @@ class Stepping:
 
     def _not_loaded(self, session: str, item: Item, error: StoreError) -> None:
         """Tell a request that its session cannot be read; try again later with what must be taken."""
+        if is_elsewhere(error):
+            self.elsewhere.send(session, item, error)
+            return
         if not item.must_be_taken:
             item.fail(error)
             return
@@ -153,12 +159,17 @@ class Stepping:
         self.clock.call_at(self.clock.now() + us(self._pause(item.tries)), lambda: self._post(session, item))
 
     def _line(self, name: str) -> Line:
-        """Return the line of a session, loaded if it is not in memory; what a process left is recovered first."""
+        """Return the line of a session, loaded if it is not in memory; what a process left is recovered first.
+
+        The first step takes the session's lease; raise StoreError if another worker holds it.
+        """
         line = self._lines.get(name)
         if line is not None:
             return line
         kept = self._load(name)
-        line = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed)
+        if kept is not None and kept.holder is not None:
+            raise held_elsewhere(name, kept.holder)
+        line = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed, kept.lease)
         if kept is not None:
             self._redeliver(line)
             line.put_back(Item(Recovered(self.policy), self.clock.now()))
@@ -289,20 +300,26 @@ class Stepping:
         if step is None or rule is not None:
             self._set_aside(line, item, given, str(rule))
         elif step.session is before:
-            self._answer_unchanged(item, step)
+            self._answer_unchanged(line, item, step)
         elif not step.journalled:
             line.session = step.session
             self._perform(line, given, step)
-            item.reply(step.reply)
+            self._answer(line, item, step.reply)
         else:
             self._stage(line, item, given, step)
 
-    def _answer_unchanged(self, item: Item, step: Step) -> None:
+    def _answer_unchanged(self, line: Line, item: Item, step: Step) -> None:
         self.counters["no_ops"] += 1
         reply = step.reply
         if isinstance(reply, Stale):
             self.counters["stale"] += 1
-        if isinstance(reply, Rejection):
+        self._answer(line, item, reply)
+
+    def _answer(self, line: Line, item: Item, reply: Reply | None) -> None:
+        """Answer what no step was kept for."""
+        if item.asked:
+            self.elsewhere.answer(line, item, reply)
+        elif isinstance(reply, Rejection):
             item.fail(reply.exception())
         else:
             item.reply(reply)
@@ -312,7 +329,8 @@ class Stepping:
         self.counters["invariants_broken"] += 1
         log.error("session %s: %s would break %s; nothing was committed", line.id, type(given).__name__, rule)
         fact = f"{type(given).__name__} would break {rule}"
-        item.fail(InvariantBroken(f"session {line.id}", fact, "report it with the journal", rule=rule))
+        error = InvariantBroken(f"session {line.id}", fact, "report it with the journal", rule=rule)
+        self._answer(line, item, rejection_of(error))
         if given.fact and not isinstance(given, SetAside):
             line.put_back(Item(SetAside(fact), item.now))
 
@@ -320,7 +338,7 @@ class Stepping:
         assert self._writer is not None
         line.busy = True
         assert step.session is not None
-        commit = build_commit(line.session, given, step.session.now, step, line.performed)
+        commit = build_commit(line.session, given, step.session.now, step, line.performed, line.lease, item.asked)
         self._writer.stage(commit, lambda verdict: self._committed(line, item, given, step, verdict))
 
     def _committed(self, line: Line, item: Item, given: Input, step: Step, verdict: StoreError | None) -> None:
@@ -331,9 +349,14 @@ class Stepping:
         if item.tries:
             log.warning("session %s: the store keeps again, after %d tries", line.id, item.tries)
         line.session = step.session
+        if line.lease.worker != self.store.worker:
+            line.lease = acquired(line.lease, self.store.worker)
         line.busy = False
         self._perform(line, given, step)
-        item.reply(step.reply)
+        if item.asked:
+            self.elsewhere.answered(item)  # the reply is kept with the step
+        else:
+            item.reply(step.reply)
         if line.offer_is_new:  # after the acknowledgement: an abort that follows it at once comes before the begin
             line.offer_is_new = False
             if line.offer is not None:
@@ -350,6 +373,15 @@ class Stepping:
             line.busy = False  # it can never be kept: trying again would hold the session for ever
             self._set_aside(line, item, given, str(error))
             self._advance(line)
+            return
+        if error.fields.get("withdrawn"):
+            self.elsewhere.answered(item)
+            line.busy = False
+            self._advance(line)
+            return
+        if is_lost(error):  # whoever holds the session now is asked, as if it had been known from the start
+            line.put_back(item)
+            self._reload(line, error)
             return
         line.busy = True
         if item.must_be_taken:
@@ -398,6 +430,7 @@ class Stepping:
         """
         if self._closed:
             return
+        line.busy = True  # nothing is judged on what is here, even if the store cannot be read now
         self.counters["reloaded"] += 1
         log.error("%s; what was at work here is lost, and it is taken up as it is there", error)
         runs = () if line.session is None else line.session.unfinished()
@@ -407,7 +440,7 @@ class Stepping:
             self._try_again(line, error, self.limits.retry_seconds_max)
             return
         waiting = line.everything_in_line()
-        del self._lines[line.id]
+        self._lines.pop(line.id, None)
         self.left_behind(line.id)
         let_go(self, line, {run: record for run, record in records.items() if record is not None})
         self._recover(line.id)
@@ -420,6 +453,8 @@ class Stepping:
         try:
             self._advance(self._line(name))
         except StoreError as error:
+            if is_elsewhere(error):
+                return
             self.counters["not_recovered"] += 1
             log.error("session %s: cannot be recovered (%s)", name, error)
 
@@ -554,7 +589,55 @@ class Stepping:
         """Wait for a step of a session, see ``Line.change``; raise NotFound for one that was never opened."""
         if session not in self._lines:
             self.session(session)
-        await self._line(session).change(until)
+        try:
+            line = self._line(session)
+        except StoreError as error:
+            if not is_elsewhere(error):
+                raise
+            await self.elsewhere.change()
+        else:
+            await line.change(until)
+
+    # -- for what other workers hold ----------------------------------------------------------------------------------
+
+    def take(self, session: str, item: Item) -> None:
+        """Put an input in line that another worker was asked for, or asks for."""
+        self._post(session, item)
+
+    def holds(self, session: str) -> bool:
+        """Say whether a session is stepped here."""
+        line = self._lines.get(session)
+        return line is not None and line.session is not None
+
+    def check_leases(self) -> None:
+        """Let go of every session with code at work here that another worker has taken."""
+        for line in [line for line in self._lines.values() if line.grant is not None]:
+            self.check_lease(line)
+
+    def check_lease(self, line: Line) -> None:
+        """Let go of a session if another worker has taken it; one whose step is on its way will hear of it."""
+        if line.busy:
+            return
+        try:
+            kept = self._load(line.id)
+        except StoreError as error:
+            log.warning("%s", error)
+            return
+        if kept is not None and kept.lease != line.lease:
+            self._reload(line, lost_lease(line.id, line.lease, kept.lease, kept.holder))
+
+    def take_over(self) -> None:
+        """Take up every session that nobody holds any more, and recover it."""
+        if self._closing is not None:
+            return
+        try:
+            left = self.store.unsettled()
+        except StoreError as error:
+            log.warning("%s", error)
+            return
+        for name in left:
+            if name not in self._lines and not self._closed:
+                self._recover(name)
 
     @property
     def is_closed(self) -> bool:

@@ -21,9 +21,10 @@ from zlib import crc32
 import msgspec
 
 from lifecycle.errors import StoreError
+from lifecycle.kernel.lease import NOBODY
 from lifecycle.store import schema, whole
 from lifecycle.store.checking import check
-from lifecycle.store.files import WriterLock, beside, create, in_words, is_new, open_writer, refuse, resolved, synced
+from lifecycle.store.files import alone, beside, create, in_words, is_new, open_writer, refuse, resolved, synced
 from lifecycle.store.record import Place, sealed, unsealed
 from lifecycle.store.steady import SteadyStore
 
@@ -181,7 +182,7 @@ def import_into(path: str | os.PathLike[str], lines: Iterable[bytes], name: str)
                 checked = check(made)
             if checked.damages:
                 raise broken(name, f"what it holds does not agree ({checked.damages[0]})")
-            with contextlib.closing(WriterLock(chosen)):
+            with alone(chosen):
                 refuse_unless_new(chosen)
                 os.replace(fresh, chosen)
             synced(chosen.parent)
@@ -280,7 +281,8 @@ class Filling:
         self.connection.execute(schema.INSERT_POLICY, (policy,))
         (under,) = self.connection.execute(schema.POLICY_NUMBER, (policy,)).fetchone()
         number = self.numbers[line.id] = len(self.numbers) + 1
-        row = (number, line.id, line.revision, line.performed, line.state, line.busy, under, sealed(bytes(line.record)))
+        nobody, record = (NOBODY.worker, NOBODY.epoch), sealed(bytes(line.record))
+        row = (number, line.id, line.revision, line.performed, line.state, line.busy, under, *nobody, record)
         self.connection.execute(schema.INSERT_SESSION, row)
 
     def write(self, statement: str, session: str, *row: object) -> None:

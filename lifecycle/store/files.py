@@ -1,7 +1,7 @@
-"""Files: where a store is, whose file it is, and who may write to it.
+"""Files: where a store is, whose file it is, and which processes are at work on it.
 
-What lives here: everything that can be wrong with a path, each as one sentence, and the lock that keeps a second writer
-out. What must not: sessions and records. The law of this file: a file that is not ours is refused before anything is
+What lives here: everything that can be wrong with a path, each as one sentence, and the locks that show who is there.
+What must not: sessions and records. The law of this file: a file that is not ours is refused before anything is
 written to it or beside it.
 """
 
@@ -16,7 +16,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar
 
 from lifecycle.errors import Invalid, StoreError
 from lifecycle.store.migrations import migrate
@@ -246,6 +246,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(f"PRAGMA user_version = {VERSION}")  # what cannot be written to is noticed now
         connection.execute("ROLLBACK")
+        connection.execute("PRAGMA busy_timeout = 0")
     except BaseException:
         connection.close()
         raise
@@ -259,8 +260,18 @@ WRITER_PRAGMAS = (
     "synchronous = FULL",
     f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
     "cache_size = -16384",
-    "busy_timeout = 0",
 )
+
+
+def open_beating(path: Path) -> sqlite3.Connection:
+    """Open the connection of a worker's heartbeat: it waits for others, and its writes are on the disk like all others.
+
+    If one were left in memory and the next sync failed, it would be gone, and all that others wrote behind it in the log.
+    """
+    connection = opened(path, "mode=rw")
+    for pragma in WRITER_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -296,83 +307,85 @@ def reader(path: Path, query: str) -> sqlite3.Connection:
     return connection
 
 
-# -- one writer -------------------------------------------------------------------------------------------------------
+# -- several workers --------------------------------------------------------------------------------------------------
 
 
-LOOKS_MAX, LOOK_SECONDS = 3, 0.005
-"""How often a writer tries again, and how long it waits for somebody who only looks."""
+LOOK_SECONDS = 0.005
+"""How often a process looks whether another one is done with making the file."""
 
 
-def writer_opened_at(path: Path | str) -> int | None:
-    """Return the engine time up to which a store was kept when the process that writes to it now opened it.
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep others from making the file meanwhile, by a lock on a file beside it; that stays: who removed it let two in."""
+    until = time.monotonic() + OPENING_SECONDS_MAX
+    with beside(path, "-lock").open("a+b", buffering=0) as file:
+        while not locked(path, file):
+            if time.monotonic() > until:
+                raise refuse(path, "another process is making it and does not finish", "end that one, then try again")
+            time.sleep(LOOK_SECONDS)
+        yield
 
-    Whatever was not stepped since is not in the hands of that process. None: no process has the right to write; 0 if it
-    cannot be found out, or not yet.
-    """
+
+def locked(path: Path, file: IO[bytes]) -> bool:
+    """Take the operating system's lock on a file, or say that somebody has it; refuse a path that has no locks."""
     try:
-        with beside(Path(path), "-lock").open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
-            except OSError:
-                _, _, opened_at = file.read(NOTE_BYTES_MAX).partition(b" ")
-                return int(opened_at) if opened_at.endswith(b"\n") and opened_at.strip().isdigit() else 0
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as fault:
+        raise no_locks(path, fault.strerror) from None
+    return True
+
+
+def no_locks(path: Path, why: str | None) -> StoreError:
+    """Refuse a path on which nobody can be kept out."""
+    return refuse(path, f"locks do not work there ({why})", "put it on a local disk")
+
+
+def has_process(path: Path | str, worker: int) -> bool:
+    """Say whether the process of a worker is there; if that cannot be found out, it may be."""
+    try:
+        with worker_file(Path(path), worker).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
     except FileNotFoundError:
-        return None
+        return False
     except OSError:
-        return 0
-    return None
+        return True
+    return False
 
 
-NOTE_BYTES_MAX = 64
-"""How much of a lock file is read: the writer's process, and the engine time at which it opened the store."""
+def worker_file(path: Path, worker: int) -> Path:
+    """Return the file whose lock says that a worker's process is there."""
+    return beside(path, f"-worker-{worker}")
 
 
-class WriterLock:
-    """Hold the right to write to a store; the operating system takes it back when the process dies.
+class WorkerLock:
+    """Show that a worker's process is there; the operating system takes the lock back when the process dies.
 
-    It is a lock on a file beside the store, which stays there: whoever removed it would let two writers in. A forked
-    child has no part in it: what it inherits of the file is closed there, or it would hold the lock after our death.
+    A forked child has no part in it: what it inherits of the file is closed there, or it would hold the lock after our
+    death. Numbers of workers are never given twice, so whoever finds the lock free may remove the file.
     """
 
-    held: ClassVar[weakref.WeakSet[WriterLock]] = weakref.WeakSet()
+    held: ClassVar[weakref.WeakSet[WorkerLock]] = weakref.WeakSet()
 
-    def __init__(self, path: Path) -> None:
-        self._file = beside(path, "-lock").open("a+b", buffering=0)
+    def __init__(self, path: Path, worker: int) -> None:
+        self._path = worker_file(path, worker)
+        self._file = self._path.open("a+b", buffering=0)
         try:
-            self._take()
-            self._file.truncate(0)
-            self._file.write(b"%d " % os.getpid())
-        except BlockingIOError:
-            self._file.seek(0)
-            holder = self._file.read(NOTE_BYTES_MAX).decode(errors="replace").partition(" ")[0]
-            self._file.close()
-            who = "another store of this process" if holder == str(os.getpid()) else f"process {holder or '?'}"
-            raise refuse(path, f"{who} writes to it", "let it do the work; meanwhile the file can be read") from None
+            if not locked(path, self._file):
+                raise no_locks(path, "one that was never given is taken")
+            with self._path.open("rb") as second:
+                if locked(path, second):
+                    raise no_locks(path, "one is given twice")
         except BaseException:
-            self._file.close()
+            self.release()
             raise
         self.held.add(self)
 
-    def _take(self) -> None:
-        """Take the lock, or raise BlockingIOError; whoever only looks whether it is taken gets time to have looked."""
-        for _ in range(LOOKS_MAX):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            time.sleep(LOOK_SECONDS)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def note(self, opened_at: int) -> None:
-        """Let whoever looks know the engine time up to which the store was kept when it was opened."""
-        self._file.write(b"%d\n" % opened_at)
-
-    @property
-    def is_held(self) -> bool:
-        """Say whether it is still ours: not released, and not inherited by a fork."""
-        return not self._file.closed
-
     def release(self) -> None:
-        """Let another one write."""
+        """Leave in order."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
         self._file.close()
 
     close = release
@@ -381,7 +394,12 @@ class WriterLock:
     def forget_all(cls) -> None:
         """Close, in a forked child, what its parent holds; the parent's lock stays as it is."""
         for lock in list(cls.held):
-            lock.release()
+            lock._file.close()
 
 
-os.register_at_fork(after_in_child=WriterLock.forget_all)
+os.register_at_fork(after_in_child=WorkerLock.forget_all)
+
+
+def shared_us() -> int:
+    """Return lease time: the clock of the machine that no wall clock moves, the same for all its processes."""
+    return time.monotonic_ns() // 1_000

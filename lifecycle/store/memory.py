@@ -14,17 +14,23 @@ from threading import Lock
 import attrs
 
 from lifecycle.errors import StoreError
+from lifecycle.kernel.inputs import Input
+from lifecycle.kernel.lease import NOBODY, Lease, acquired
+from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Floor, Request, Session
 from lifecycle.store.port import (
+    LEASE_SECONDS,
     Commit,
     Compacted,
     Entry,
     Kept,
+    Look,
     admitted,
     at_work,
     busy,
     claimed_already,
     journalled,
+    lost_lease,
     name_taken,
     not_following,
     over_since,
@@ -39,6 +45,7 @@ class Shelf:
 
     session: Session
     performed: int
+    lease: Lease = NOBODY
     journal: list[Entry] = attrs.field(factory=list)
     times: list[int] = attrs.field(factory=list)
     snapshot: Session | None = None
@@ -71,7 +78,8 @@ class MemoryStore:
         self._ids: list[str] = []
         self._latest = 0
         self._floor: Floor | None = None
-        self._closed = self._claimed = False
+        self._worker = 0
+        self._closed = False
         self._lock = Lock()
 
     @property
@@ -79,13 +87,51 @@ class MemoryStore:
         """Name the store for people."""
         return "memory"
 
-    def claim(self) -> None:
-        """Take the store for one runtime, until it is closed; raise StoreError if one has it."""
+    @property
+    def worker(self) -> int:
+        """Return 1 once a runtime has claimed the store: there is no other."""
+        return self._worker
+
+    @property
+    def is_shared(self) -> bool:
+        """Say that nobody else can write here."""
+        return False
+
+    def claim(self, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Be the worker of one runtime; nobody is there to take anything from it."""
         with self._lock:
             self._open_shelves()
-            if self._claimed:
+            if self._worker:
                 raise claimed_already(self.name)
-            self._claimed = True
+            self._worker = 1
+
+    def renew(self) -> bool:
+        """Do nothing: what is held lasts as long as the process."""
+        return True
+
+    def look(self) -> Look:
+        """See nobody."""
+        return Look(workers=(1,) if self._worker else ())
+
+    def holder(self, session: str) -> str | None:
+        """Name this process if it holds a session."""
+        shelf = self._open_shelves().get(session)
+        return None if shelf is None or not shelf.lease.worker else "this process"
+
+    def ask(self, session: str, given: Input) -> int:
+        """Refuse: nobody else holds anything."""
+        raise StoreError(f"session {session}", "no other worker holds it", "step it here")
+
+    def reply_to(self, asked: int) -> None:
+        """Return none: nothing was asked."""
+
+    def withdraw(self, asked: int) -> bool:
+        """Say that there is nothing to take back."""
+        return False
+
+    def answer(self, asked: int, reply: Reply, lease: Lease) -> bool:
+        """Say that nobody asked."""
+        return False
 
     def latest(self) -> int:
         """Return the highest engine time kept, 0 if nothing is."""
@@ -97,7 +143,7 @@ class MemoryStore:
         """Return a session, however it was left."""
         with self._lock:
             shelf = self._open_shelves().get(session)
-            return None if shelf is None else Kept(shelf.session, shelf.performed)
+            return None if shelf is None else Kept(shelf.session, shelf.performed, shelf.lease)
 
     def run_ended(self, session: str, run: str) -> Ended | None:
         """Find the record of an ended run by its id."""
@@ -225,6 +271,8 @@ class MemoryStore:
         """Keep one step, or say why not."""
         session = commit.step.session
         shelf = None if session is None else self._shelves.get(session.id)
+        if session is not None and shelf is not None and shelf.lease.epoch != commit.lease.epoch:
+            return lost_lease(session.id, commit.lease, shelf.lease, None)
         refused = not_following(commit, None if shelf is None else shelf.session.revision)
         if refused is not None:
             return refused
@@ -246,6 +294,7 @@ class MemoryStore:
                 shelf.keys[spec.key] = spec.id
         step = commit.step
         shelf.session = session
+        shelf.lease = acquired(commit.lease, self._worker)
         shelf.performed = max(shelf.performed, commit.performed)
         given = journalled(commit.input)
         place = session.id, session.revision, commit.now

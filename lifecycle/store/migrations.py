@@ -15,6 +15,16 @@ from lifecycle.store.schema import VERSION
 RECORD = "CAST(substr(record, 12) AS TEXT)"
 """The JSON of a record: behind its format, its checksum and two spaces."""
 
+WORKERS = (
+    "CREATE TABLE workers "
+    "(number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, expires INTEGER NOT NULL)"
+)
+INBOX = (
+    "CREATE TABLE inbox (number INTEGER PRIMARY KEY AUTOINCREMENT, worker INTEGER NOT NULL, session TEXT NOT NULL, "
+    "record BLOB NOT NULL, reply BLOB)"
+)
+INBOX_UNANSWERED = "CREATE INDEX inbox_unanswered ON inbox (reply) WHERE reply IS NULL"
+
 TO_NEXT: Mapping[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE ended ADD COLUMN ended_at INTEGER",
@@ -23,6 +33,11 @@ TO_NEXT: Mapping[int, tuple[str, ...]] = {
         "CREATE INDEX ended_by_time ON ended (ended_at)",
         "CREATE TABLE snapshots (session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, record BLOB NOT NULL)",
         "CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+        "ALTER TABLE sessions ADD COLUMN holder INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+        WORKERS,
+        INBOX,
+        INBOX_UNANSWERED,
     ),
 }
 """What leads from a version to the next, statement by statement."""
@@ -34,6 +49,7 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()  # another process may have done it meanwhile
         for older in range(version, VERSION):
             for statement in TO_NEXT[older]:
                 connection.execute(statement)

@@ -3,8 +3,9 @@
 What lives here: the records that cross it and the protocol. What must not: SQL, files, threads. The law of this file:
 a commit is kept wholly or not at all, and only what was kept is acknowledged.
 
-Several workers are to share a store one day. So every commit names the revision it stands on, which the store checks in
-the transaction that writes it, and everything is found by index, never by a scan.
+Several workers may share a store. So every commit names the revision and the lease it stands on, which the store checks
+in the transaction that writes it; what a worker asks of a session that another one holds goes through an inbox. And
+everything is found by index, never by a scan.
 """
 
 from __future__ import annotations
@@ -18,8 +19,13 @@ from lifecycle.errors import StoreError
 from lifecycle.hooks import Hook
 from lifecycle.kernel.engine import KERNEL, Kernel, Step
 from lifecycle.kernel.inputs import INPUTS, Input, StartRun
+from lifecycle.kernel.lease import NOBODY, Lease
+from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Floor, Request, RunSpec, Session, Timer, value
 from lifecycle.kernel.work import Move
+
+LEASE_SECONDS = 10.0
+"""How long what a worker holds lasts after its last heartbeat, if nobody says otherwise."""
 
 
 @value
@@ -41,21 +47,55 @@ class Entry:
 
 @value
 class Commit:
-    """A step to keep: what was before, the input, its time, the step, and how far durable hooks were performed."""
+    """A step to keep: what was before, the input, its time, the step, and how far durable hooks were performed.
+
+    ``lease`` is the one it stands on, as it was loaded or as an earlier step took it: the first step of a new holder
+    takes the session. ``asked`` is the number of the request from elsewhere that this step answers; 0: none.
+    """
 
     before: Session | None
     input: Input
     now: int
     step: Step
     performed: int
+    lease: Lease = NOBODY
+    asked: int = 0
 
 
 @value
 class Kept:
-    """What a store has of a session: its value, and up to which revision its durable hooks were performed."""
+    """What a store has of a session: its value, and up to which revision its durable hooks were performed.
+
+    ``lease`` is its lease, and ``holder`` the name of the other worker that holds it now; none: it may be taken.
+    """
 
     session: Session
     performed: int
+    lease: Lease = NOBODY
+    holder: str | None = None
+
+
+@value
+class Asked:
+    """A request from elsewhere: its number in the inbox, the session it is about, and what is asked."""
+
+    number: int
+    session: str
+    input: Input
+
+
+@value
+class Look:
+    """What a worker sees when it looks up: what is asked of it, and who else is at work on the store.
+
+    ``changed``: somebody, maybe this worker, has written since the last look. ``newest`` is the highest number that a
+    worker ever had.
+    """
+
+    asked: tuple[Asked, ...] = ()
+    changed: bool = False
+    workers: tuple[int, ...] = ()
+    newest: int = 0
 
 
 @attrs.frozen
@@ -75,11 +115,41 @@ class Store(Protocol):
     def name(self) -> str:
         """Name the store for people: a path, or ``memory``."""
 
-    def claim(self) -> None:
-        """Take the store for one runtime, until it is closed; raise StoreError if one has it, or if it cannot write.
+    @property
+    def worker(self) -> int:
+        """Return the number of the worker that this store is for; 0 before a runtime has claimed it."""
 
-        Two that step the same sessions would each undo what the other holds.
+    @property
+    def is_shared(self) -> bool:
+        """Say whether others may write to what is kept: then somebody has to ``renew`` and ``look``, from any thread."""
+
+    def claim(self, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Be the worker of one runtime, until it is closed; what it holds lasts that long after each ``renew``.
+
+        Raise StoreError if another runtime has this store, if a worker of the same name is at work, or if nothing can
+        be written. Two runtimes that step the same sessions would each undo what the other holds.
         """
+
+    def renew(self) -> bool:
+        """Let everything that this worker holds last from now on; false: that comes late, it may have been taken."""
+
+    def look(self) -> Look:
+        """Say what is asked of this worker, and who else is at work; of who is gone, the row is removed."""
+
+    def holder(self, session: str) -> str | None:
+        """Name the worker that holds a session now; none: nobody does."""
+
+    def ask(self, session: str, given: Input) -> int:
+        """Put a request into the inbox of whoever holds a session; return its number."""
+
+    def reply_to(self, asked: int) -> Reply | None:
+        """Return the reply to what this worker asked, once there is one; it is handed out once."""
+
+    def withdraw(self, asked: int) -> bool:
+        """Take a request back; false: it is answered, and too late for that."""
+
+    def answer(self, asked: int, reply: Reply, lease: Lease) -> bool:
+        """Answer a request that changed nothing; false: it was taken back, or that lease is no longer ours."""
 
     def latest(self) -> int:
         """Return the highest engine time kept, 0 if nothing is: time never runs below it."""
@@ -99,9 +169,10 @@ class Store(Protocol):
     def commit(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         """Keep several steps in one transaction, in order; return a verdict for each.
 
-        A step whose ``before`` has another revision than the store, or that admits a run under an id or a key that is
-        taken, is refused by itself. ``performed`` never goes down. Raise StoreError if nothing was kept. Waits for no
-        other program: what one has locked is refused with the field ``locked``, and may be tried again.
+        A step whose ``before`` has another revision than the store, or whose lease is another one's by now, or that
+        admits a run under an id or a key that is taken, or that answers a request which was taken back, is refused by
+        itself. ``performed`` never goes down. Raise StoreError if nothing was kept. Waits for no other program: what one
+        has locked is refused with the field ``locked``, and may be tried again.
         """
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
@@ -114,7 +185,10 @@ class Store(Protocol):
         """Return a page of sessions in order of their ids, those after ``after``, in that state if one is given."""
 
     def unsettled(self) -> Sequence[str]:
-        """Return the ids of all sessions that are not ``settled``, the ``busy`` ones first, each half in order."""
+        """Return the ids of all sessions that are not ``settled`` and that no worker holds.
+
+        The ``busy`` ones come first, each half in order.
+        """
 
     def ended(self, session: str, after: int = 0, limit: int = 50) -> Sequence[Ended]:
         """Return ended runs of a session in order of their admission, those with ``spec.admitted`` above ``after``."""
@@ -131,7 +205,8 @@ class Store(Protocol):
     def aged(self, before: int) -> Iterator[str]:
         """Return the ids of sessions that keep something of a time up to ``before``, the oldest first.
 
-        They are looked up as they are asked for, so whoever stops holds nothing; an id may come more than once.
+        What another worker holds is not named. They are looked up as they are asked for, so whoever stops holds
+        nothing; an id may come more than once.
         """
 
     def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
@@ -140,8 +215,8 @@ class Store(Protocol):
         That is ended runs, with spec, key and closed requests, and entries, at most ``rows_max`` of each for a session;
         in their place is a snapshot of the present. A session that is over leaves with the last of them. The numbers
         are those up to which durable hooks were performed here: of a session of which one may still be owed nothing is
-        removed, and never anything of an unfinished run, or of one whose code is still at work. Nobody may step these
-        sessions meanwhile. A crash may undo it as a whole.
+        removed, and never anything of an unfinished run, of one whose code is still at work, or of a session that another
+        worker holds. Nobody may step these sessions here meanwhile. A crash may undo it as a whole.
         """
 
     def close(self) -> None:
@@ -257,6 +332,33 @@ def changed_underneath(session: str, stands_on: int | None, revision: int | None
     on = "nothing" if stands_on is None else f"revision {stands_on}"
     fact = f"changed underneath: the step stands on {on}, the store has {has}"
     return StoreError(f"session {session}", fact, "load it and step again", stands_on=stands_on, revision=revision)
+
+
+def lost_lease(session: str, stood_on: Lease, now: Lease, holder: str | None) -> StoreError:
+    """Refuse a step because the session is another worker's by now, or was."""
+    fact = f"lost the lease: the step stands on epoch {stood_on.epoch}, and the session is in epoch {now.epoch}"
+    remedy = "load it and step again" if holder is None else f"ask {holder}, who holds it"
+    return StoreError(f"session {session}", fact, remedy, stands_on=stood_on.epoch, epoch=now.epoch, holder=holder)
+
+
+def held_elsewhere(session: str, holder: str) -> StoreError:
+    """Refuse to take up a session that another worker holds."""
+    return StoreError(f"session {session}", f"{holder} holds it", "ask there, or wait until it is over", holder=holder)
+
+
+def is_elsewhere(error: StoreError) -> bool:
+    """Say whether something was refused because another worker holds the session."""
+    return error.fields.get("holder") is not None
+
+
+def is_lost(error: StoreError) -> bool:
+    """Say whether a step was refused because another worker has taken the session meanwhile."""
+    return "epoch" in error.fields
+
+
+def taken_back(asked: int) -> StoreError:
+    """Refuse the step of a request that whoever asked has taken back, or that has its reply."""
+    return StoreError(f"request {asked} of the inbox", "is answered or taken back", "do nothing", withdrawn=True)
 
 
 def claimed_already(store: str) -> StoreError:

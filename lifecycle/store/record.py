@@ -25,7 +25,8 @@ import msgspec
 
 from lifecycle.errors import StoreError
 from lifecycle.hooks import HOOKS
-from lifecycle.kernel.inputs import INPUTS
+from lifecycle.kernel.inputs import INPUTS, Input
+from lifecycle.kernel.replies import REPLIES, Rejection, Reply
 from lifecycle.kernel.values import Ended, Policy, Request, Run, RunSpec, Session
 from lifecycle.store.port import UNJOURNALLED, Entry
 
@@ -208,6 +209,22 @@ PLAIN_INPUTS = decoders_of({name: kind for name, kind in INPUTS.items() if name 
 HOOK_DECODERS = decoders_of(HOOKS)
 
 
+def stored_input(given: Input) -> tuple[str, object]:
+    """Return the stored shape of an input, with the name of its type."""
+    name = given.__class__.__name__
+    shape = INPUT_SHAPES.get(name)
+    return name, given if shape is None else shape.store(given)
+
+
+def restored_input(stored: Named, place: Place) -> Any:
+    """Return the input."""
+    name, text = stored
+    shape = INPUT_SHAPES.get(name)
+    if shape is None:
+        return of_its_kind(PLAIN_INPUTS, stored, place, "$.input")
+    return shape.restore(text, place, "$.input")
+
+
 # -- the journal ------------------------------------------------------------------------------------------------------
 
 ENTRY = Shape(Entry, replace={"input": Named, "hooks": tuple[Named, ...]})
@@ -215,22 +232,14 @@ ENTRY = Shape(Entry, replace={"input": Named, "hooks": tuple[Named, ...]})
 
 def encode_entry(entry: Entry) -> bytes:
     """Encode an entry of the journal."""
-    given = entry.input
-    name = given.__class__.__name__
-    shape = INPUT_SHAPES.get(name)
     hooks = [(hook.__class__.__name__, hook) for hook in entry.hooks]
-    return sealed(to_json(ENTRY.store(entry, (name, given if shape is None else shape.store(given)), hooks)))
+    return sealed(to_json(ENTRY.store(entry, stored_input(entry.input), hooks)))
 
 
 def decode_entry(record: object, place: Place) -> Entry:
     """Decode an entry of the journal."""
     stored = decoded(ENTRY.decoder, unsealed(record, place), place)
-    name, text = stored.input
-    shape = INPUT_SHAPES.get(name)
-    if shape is None:
-        given = of_its_kind(PLAIN_INPUTS, stored.input, place, "$.input")
-    else:
-        given = shape.restore(text, place, "$.input")
+    given = restored_input(stored.input, place)
     hooks = (of_its_kind(HOOK_DECODERS, hook, place, f"$.hooks[{at}]") for at, hook in enumerate(stored.hooks))
     return cast("Entry", ENTRY.restore(stored, given, tuple(hooks)))
 
@@ -319,3 +328,33 @@ def decode_snapshot(record: object, place: Place) -> Session:
 def decode_checkpoint(record: object, place: Place) -> str:
     """Decode a checkpoint."""
     return decoded(TEXTS, unsealed(record, place), place)
+
+
+# -- the inbox --------------------------------------------------------------------------------------------------------
+
+ASKED = msgspec.json.Decoder(Named)
+REPLY_DECODERS = decoders_of(REPLIES)
+
+
+def encode_asked(given: Input) -> bytes:
+    """Encode a request from elsewhere."""
+    return sealed(to_json(stored_input(given)))
+
+
+def decode_asked(record: object, place: Place) -> Input:
+    """Decode a request from elsewhere."""
+    return cast("Input", restored_input(decoded(ASKED, unsealed(record, place), place), place))
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Encode the reply to a request from elsewhere."""
+    return sealed(to_json(named(reply)))
+
+
+def decode_reply(record: object, place: Place) -> Reply:
+    """Decode a reply; what a rejection lists comes back as tuples, which is how it went in."""
+    reply = of_its_kind(REPLY_DECODERS, decoded(ASKED, unsealed(record, place), place), place, "$")
+    if isinstance(reply, Rejection):
+        fields = tuple((name, tuple(of) if isinstance(of, list) else of) for name, of in reply.fields)
+        return Rejection(reply.error, reply.subject, reply.fact, reply.remedy, fields)
+    return cast("Reply", reply)

@@ -33,7 +33,9 @@ CREATE TABLE sessions (
     state TEXT NOT NULL,
     busy INTEGER NOT NULL,
     policy INTEGER NOT NULL,
-    record BLOB NOT NULL
+    record BLOB NOT NULL,
+    holder INTEGER NOT NULL DEFAULT 0,
+    epoch INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX sessions_by_state ON sessions (state, id, busy);
 CREATE INDEX sessions_stopped_unsettled ON sessions (id)
@@ -69,13 +71,19 @@ CREATE TABLE requests (
 ) WITHOUT ROWID;
 CREATE TABLE snapshots (session INTEGER PRIMARY KEY, revision INTEGER NOT NULL, record BLOB NOT NULL);
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE workers (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, expires INTEGER NOT NULL);
+CREATE TABLE inbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, worker INTEGER NOT NULL, session TEXT NOT NULL, record BLOB NOT NULL,
+    reply BLOB
+);
+CREATE INDEX inbox_unanswered ON inbox (reply) WHERE reply IS NULL;
 COMMIT;
 PRAGMA journal_mode = WAL;
 """
 
 TABLES_SINCE = {
     1: ("policies", "sessions", "journal", "runs", "checkpoints", "ended", "requests"),
-    2: ("snapshots", "marks"),
+    2: ("snapshots", "marks", "workers", "inbox"),
 }
 """The tables, by the version that brought them."""
 
@@ -84,22 +92,23 @@ TABLES_SINCE = {
 INSERT_POLICY = "INSERT OR IGNORE INTO policies (record) VALUES (?)"
 POLICY_NUMBER = "SELECT number FROM policies WHERE record = ?"
 SESSION_NUMBER = "SELECT number FROM sessions WHERE id = ?"
-TOP_NUMBER = "SELECT number FROM sessions ORDER BY number DESC LIMIT 1"
 
 INSERT_SESSION = (
-    "INSERT INTO sessions (number, id, revision, performed, state, busy, policy, record) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO sessions (number, id, revision, performed, state, busy, policy, holder, epoch, record) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+TAKE_SESSION = "UPDATE sessions SET holder = ?, epoch = epoch + 1 WHERE number = ? AND epoch = ?"
 UPDATE_SESSION = (
-    "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ? WHERE number = ? AND revision = ?"
+    "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ? "
+    "WHERE number = ? AND revision = ? AND epoch = ?"
 )
 MOVE_SESSION = (
     "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ?, state = ?, busy = ? "
-    "WHERE number = ? AND revision = ?"
+    "WHERE number = ? AND revision = ? AND epoch = ?"
 )
 REOPEN_SESSION = (
     "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ?, state = ?, busy = ?, policy = ? "
-    "WHERE number = ? AND revision = ?"
+    "WHERE number = ? AND revision = ? AND epoch = ?"
 )
 INSERT_ENTRY = "INSERT INTO journal (session, revision, latest, record) VALUES (?, ?, ?, ?)"
 INSERT_RUN = "INSERT INTO runs (session, id, admitted, key, spec) VALUES (?, ?, ?, ?, ?)"
@@ -129,13 +138,17 @@ MARK_PERFORMED = "UPDATE sessions SET performed = ? WHERE id = ? AND performed <
 
 # -- asking what is there ---------------------------------------------------------------------------------------------
 
-SESSION_REVISION = "SELECT revision FROM sessions WHERE id = ?"
+STANDS = "SELECT revision, holder, epoch FROM sessions WHERE id = ?"
 RUN_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND runs.id = ?"
 KEY_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND key = ?"
 
 MARK = "SELECT value FROM marks WHERE name = ?"
 LATEST = "SELECT latest FROM journal ORDER BY number DESC LIMIT 1"
-_SESSION_COLUMNS = "SELECT number, id, revision, performed, policy, record FROM sessions"
+ENDS = (
+    f"SELECT ({LATEST}), (SELECT number FROM sessions ORDER BY number DESC LIMIT 1), "
+    "(SELECT value FROM marks WHERE name = 'latest'), (SELECT value FROM marks WHERE name = 'number')"
+)
+_SESSION_COLUMNS = "SELECT number, id, revision, performed, policy, holder, epoch, record FROM sessions"
 LOAD_SESSION = f"{_SESSION_COLUMNS} WHERE id = ?"
 LOAD_POLICY = "SELECT record FROM policies WHERE number = ?"
 LOAD_SPEC = "SELECT spec FROM runs WHERE session = ? AND id = ?"
@@ -164,12 +177,12 @@ SNAPSHOT = "SELECT snapshots.revision, snapshots.record FROM sessions JOIN snaps
 SNAPSHOT_REVISION = "SELECT revision FROM snapshots WHERE session = ?"
 
 AGED_ENDED = (
-    "SELECT ended_at, ended.session, admitted, id FROM ended JOIN sessions ON number = ended.session "
+    "SELECT ended_at, ended.session, admitted, id, holder, epoch FROM ended JOIN sessions ON number = ended.session "
     "WHERE (ended_at, ended.session, admitted) > (?, ?, ?) AND ended_at <= ? "
     "ORDER BY ended_at, ended.session, admitted LIMIT ?"
 )
 AGED_ENTRIES = (
-    "SELECT journal.number, latest, id FROM journal JOIN sessions ON sessions.number = journal.session "
+    "SELECT journal.number, latest, id, holder, epoch FROM journal JOIN sessions ON sessions.number = journal.session "
     "WHERE journal.number > ? ORDER BY journal.number LIMIT ?"
 )
 
@@ -179,8 +192,33 @@ SESSIONS_FIRST_IN = f"{_SESSION_COLUMNS} WHERE state = ? ORDER BY id LIMIT ?"
 SESSIONS_NEXT_IN = f"{_SESSION_COLUMNS} WHERE state = ? AND id > ? ORDER BY id LIMIT ?"
 
 UNSTOPPED = ", ".join(f"'{state.name}'" for state in SESSION.states if not state.final)
-UNSETTLED = f"SELECT id FROM sessions WHERE state IN ({UNSTOPPED}) AND busy = ?"
+UNHELD = "holder NOT IN (SELECT number FROM workers WHERE expires > ?)"
+UNSETTLED = f"SELECT id FROM sessions WHERE state IN ({UNSTOPPED}) AND busy = ? AND {UNHELD}"
 UNSETTLED_STOPPED = (
     "SELECT id FROM sessions INDEXED BY sessions_stopped_unsettled "
-    "WHERE state = 'stopped' AND (busy OR performed < revision) AND busy = ?"
+    f"WHERE state = 'stopped' AND (busy OR performed < revision) AND busy = ? AND {UNHELD}"
 )
+
+# -- workers and their inbox ------------------------------------------------------------------------------------------
+
+WORKERS = "SELECT number, name, expires FROM workers ORDER BY number"
+NEWEST = "SELECT seq FROM sqlite_sequence WHERE name = 'workers'"
+WORKER = "SELECT number, name, expires FROM workers WHERE number = ?"
+INSERT_WORKER = "INSERT INTO workers (name, expires) VALUES (?, ?)"
+RENEW_WORKER = "UPDATE workers SET expires = max(expires, ?) WHERE number = ?"
+REJOIN_WORKER = "INSERT OR IGNORE INTO workers (number, name, expires) VALUES (?, ?, ?)"
+DELETE_WORKER = "DELETE FROM workers WHERE number = ?"
+
+ASK = "INSERT INTO inbox (worker, session, record) VALUES (?, ?, ?)"
+ASKED = (
+    "SELECT inbox.number, inbox.session, inbox.record FROM inbox JOIN sessions ON sessions.id = inbox.session "
+    "WHERE reply IS NULL AND holder = ? ORDER BY inbox.number"
+)
+IS_ASKED = "SELECT 1 FROM inbox WHERE reply IS NULL AND session = ?"
+IS_UNANSWERED = "SELECT 1 FROM inbox WHERE number = ? AND reply IS NULL"
+ANSWER = "UPDATE inbox SET reply = ? WHERE number = ? AND reply IS NULL"
+ANSWER_UNDER = f"{ANSWER} AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = session AND holder = ? AND epoch = ?)"
+REPLY = "SELECT reply FROM inbox WHERE number = ? AND reply IS NOT NULL"
+WITHDRAW = "DELETE FROM inbox WHERE number = ? AND reply IS NULL"
+COLLECTED = "DELETE FROM inbox WHERE number = ?"
+UNCOLLECTED = "DELETE FROM inbox WHERE reply IS NOT NULL AND worker NOT IN (SELECT number FROM workers)"

@@ -1,68 +1,86 @@
-"""The store in SQLite: one file, one writer, any number of readers.
+"""The store in SQLite: one file, the workers of one machine, any number of readers.
 
 What lives here: the port, by statements of the schema. What must not: how a value is written (records), and what can be
 wrong with a path (files). The law of this file: a commit is one transaction and one sync; it is on the disk before
 anybody hears of it, and one that fails leaves file, connection and caches as they were.
 
-A step checks the revision it stands on in the statement that writes it: a row of another revision is not found, and the
-step is refused by itself.
+A step checks the revision and the epoch it stands on in the statement that writes it: a row of others is not found, and
+the step is refused by itself. So does the reply to a request from elsewhere, which is kept with the step it tells of.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import takewhile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from itertools import chain, count, takewhile
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import attrs
 
-from lifecycle.errors import StoreError
+from lifecycle.errors import Invalid, StoreError
 from lifecycle.kernel.draft import twin_of
-from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session
+from lifecycle.kernel.inputs import Input
+from lifecycle.kernel.lease import Lease, Worker, acquired, may_acquire, renewed
+from lifecycle.kernel.replies import Reply
+from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session, us
 from lifecycle.store import schema, whole
 from lifecycle.store.files import (
     FAULTS,
-    WriterLock,
+    WorkerLock,
+    alone,
     check_ours,
     create,
+    has_process,
     in_words,
     is_new,
+    open_beating,
     open_reader,
     open_writer,
     refuse,
     refuse_sqlite,
     resolved,
+    shared_us,
+    worker_file,
 )
 from lifecycle.store.port import (
+    LEASE_SECONDS,
+    Asked,
     Commit,
     Compacted,
     Entry,
     Kept,
+    Look,
     admitted,
     at_work,
     busy,
     claimed_already,
+    lost_lease,
     name_taken,
     not_following,
     over_since,
     rearmed,
+    taken_back,
 )
 from lifecycle.store.record import (
     Place,
+    decode_asked,
     decode_checkpoint,
     decode_ended,
     decode_entry,
     decode_policy,
+    decode_reply,
     decode_request,
     decode_session,
     decode_snapshot,
     decode_spec,
+    encode_asked,
     encode_ended,
     encode_entry,
+    encode_reply,
     encode_session,
     encode_whole,
 )
@@ -72,8 +90,17 @@ Row = tuple[Any, ...]
 NUMBERS_MAX = 100_000
 """How many sessions' numbers a store remembers; it forgets all of them when there are more."""
 
+NAME_CHARS_MAX = 256
+"""How long the name of a worker may be."""
+
 POLICIES_MAX = 1_024
 """How many policies a store remembers."""
+
+PATIENCE_SECONDS = 5.0
+"""How long a worker that joins or beats waits for another program that has the file locked."""
+
+NOTE_SECONDS_MAX = 0.25
+"""How long a note of the inbox waits for the commits of others."""
 
 JOURNAL_PAGE_ENTRIES = 64
 """How many entries of a journal are read at once: no reader keeps the log from being emptied for long."""
@@ -90,13 +117,14 @@ class Clash(Exception):
 
 @attrs.define(eq=False)
 class Line:
-    """What a group of commits does to one session: from ``before`` to ``session``, in one row."""
+    """What a group of commits does to one session: from ``before`` to ``session``, in one row, under one lease."""
 
     number: int
     before: Session | None
     session: Session
     performed: int
     record: bytes
+    lease: Lease
 
 
 @attrs.define(eq=False)
@@ -114,31 +142,48 @@ class Group:
     opened: dict[str, int] = attrs.field(factory=dict)
     found: dict[str, int] = attrs.field(factory=dict)
     policies: dict[Policy, int] = attrs.field(factory=dict)
+    taken: list[Row] = attrs.field(factory=list)
+    replies: list[Row] = attrs.field(factory=list)
     latest: int = 0
+    top: int = 0
 
     def next(self) -> Group:
         """Return an empty group that knows what this one has learned."""
-        return Group(opened={**self.opened}, found={**self.found}, policies={**self.policies}, latest=self.latest)
+        opened, found, policies = {**self.opened}, {**self.found}, {**self.policies}
+        return Group(opened=opened, found=found, policies=policies, latest=self.latest, top=self.top)
 
 
 class SQLiteStore:
-    """Keep sessions in a file. May be used from several threads; one store in one process writes to a file.
+    """Keep sessions in a file. May be used from several threads, and by several processes of one machine at once.
 
     ``path`` none: the default file in the user's data folder. ``read_only``: look at a file that another process may be
-    writing to; nothing can be committed.
+    writing to; nothing can be committed. ``worker`` is what others call whoever works with this store; none: the
+    number of the process. ``lease_us`` is lease time: a clock that all processes of the machine share.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        read_only: bool = False,
+        worker: str | None = None,
+        lease_us: Callable[[], int] = shared_us,
+    ) -> None:
         self._path = resolved(path, read_only)
-        self._lock: WriterLock | None = None
+        self._lock: WorkerLock | None = None
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
-        self._writing, self._reading = Lock(), Lock()
-        self._closed = self._claimed = False
+        self._beating: sqlite3.Connection | None = None
+        self._writing, self._reading, self._looking = Lock(), Lock(), Lock()
+        self._closed = False
+        self._process = os.getpid()
+        self._lease_us, self._lasts_us = lease_us, us(LEASE_SECONDS)
+        self._me = Worker(0, f"process {self._process}" if worker is None else checked_name(worker), 0)
+        self._others: list[Worker] = []
+        self._seen, self._newest, self._is_asked = -1, 0, False
         self._numbers: dict[str, int] = {}
         self._policy_numbers: dict[Policy, int] = {}
         self._policies: dict[int, Policy] = {}
-        self._top = self._latest = 0
         try:
             with in_words(self._path):
                 self._open(read_only)
@@ -147,45 +192,211 @@ class SQLiteStore:
             raise
 
     def _open(self, read_only: bool) -> None:
-        """Check whose file it is, then lock, make and open it."""
+        """Check whose file it is, then make and open it."""
         if read_only or not is_new(self._path):
             check_ours(self._path)
         if not read_only:
-            self._lock = WriterLock(self._path)
             if is_new(self._path):
-                create(self._path)
+                with alone(self._path):
+                    if is_new(self._path):
+                        create(self._path)
             self._writer = open_writer(self._path)
-            self._top = first_column(self._writer.execute(schema.TOP_NUMBER).fetchone())
-            self._top = max(self._top, mark(self._writer, "number"))
         self._reader = open_reader(self._path)
-        self._latest = self._read_latest()
-        if self._lock is not None:
-            self._lock.note(self._latest)
+        self.latest()  # where the times are damaged nothing can be judged
 
     @property
     def name(self) -> str:
         """Name the store for people: its path."""
         return str(self._path)
 
-    def claim(self) -> None:
-        """Take the store for one runtime, until it is closed; raise StoreError if one has it, or if it cannot write."""
-        with self._writing:
-            self._writable()
-            if self._claimed:
-                raise claimed_already(self.name)
-            self._claimed = True
-
     def close(self) -> None:
-        """Let go of the file, the last connection moving the log into it, then of the right to write."""
-        with self._writing, self._reading:
+        """Leave as a worker, then let go of the file; the last connection moves the log into it."""
+        with self._writing, self._reading, self._looking:
             self._closed = True
-            for connection in (self._reader, self._writer):
+            if self._me.number and self._process == os.getpid():
+                self._leave()
+            for connection in (self._beating, self._reader, self._writer):
                 if connection is not None:
                     connection.close()
-            self._reader = self._writer = None
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+            self._beating = self._reader = self._writer = None
+
+    # -- being a worker -----------------------------------------------------------------------------------------------
+
+    @property
+    def worker(self) -> int:
+        """Return the number of the worker that this store is for; 0 before a runtime has claimed it."""
+        return self._me.number
+
+    @property
+    def is_shared(self) -> bool:
+        """Say that others may write to the file, too."""
+        return True
+
+    def claim(self, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Be the worker of one runtime, until the store is closed."""
+        self._claim(lease_seconds, is_alone=False)
+
+    def claim_alone(self) -> None:
+        """Be the worker of somebody who changes the file as a whole; refuse that while anybody else is at work on it."""
+        self._claim(LEASE_SECONDS, is_alone=True)
+
+    def _claim(self, lease_seconds: float, is_alone: bool) -> None:
+        with self._writing, self._looking:
+            self._writable()
+            if self._me.number:
+                raise claimed_already(self.name)
+            self._lasts_us = us(lease_seconds)
+            try:
+                with in_words(self._path), self._patiently(PATIENCE_SECONDS), self._transaction() as connection:
+                    there = bury(self._path, connection)
+                    if is_alone:
+                        refuse_others(self._path, there)
+                    me = self._joined_by(connection, there)
+                    self._lock = WorkerLock(self._path, me.number)
+                self._me = me
+                self._beating = open_beating(self._path)
+            except BaseException:
+                if self._lock is not None:
+                    self._lock.release()
+                    self._lock = None
+                raise
+
+    def _joined_by(self, connection: sqlite3.Connection, at_work: Sequence[Worker]) -> Worker:
+        """Join those at work, under a name that none of them has."""
+        there = {worker.name: worker for worker in at_work}
+        now, name = self._lease_us(), self._me.name
+        if name == f"process {os.getpid()}":  # nobody chose it: several stores of a process are told apart
+            name = next(free for free in numbered(name) if free not in there)
+        same = there.get(name)
+        if same is not None and not may_acquire(Lease(same.number), 0, same, now):
+            fact, remedy = f"a worker called {name} is at work on it already", "give each worker its own name"
+            raise refuse(self._path, fact, remedy)
+        if same is not None:
+            connection.execute(schema.DELETE_WORKER, (same.number,))
+        connection.execute(schema.UNCOLLECTED)
+        expires = now + self._lasts_us
+        number = connection.execute(schema.INSERT_WORKER, (name, expires)).lastrowid
+        assert number is not None
+        return Worker(number, name, expires)
+
+    def _leave(self) -> None:
+        """Let go of all that is held: at once, if that can be written, else when the others find the lock free."""
+        if self._writer is not None and not self._writer.in_transaction:
+            with suppress(sqlite3.Error):
+                self._writer.execute(f"PRAGMA busy_timeout = {int(PATIENCE_SECONDS * 1_000)}")
+                self._writer.execute(schema.DELETE_WORKER, (self._me.number,))
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @contextmanager
+    def _patiently(self, seconds: float) -> Iterator[None]:
+        """Wait so long for others that have the file locked."""
+        connection = self._writable()
+        connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1_000)}")
+        try:
+            yield
+        finally:
+            connection.execute("PRAGMA busy_timeout = 0")
+
+    def renew(self) -> bool:
+        """Let everything that this worker holds last from now on; false: that comes late.
+
+        A worker whose row was removed, because its lock was found free, is back under its number: what was not taken
+        meanwhile is its own still.
+        """
+        with self._beat() as connection:
+            now = self._lease_us()
+            in_time = now < self._me.expires
+            me = self._me = renewed(self._me, now, self._lasts_us)
+            if not connection.execute(schema.RENEW_WORKER, (me.expires, me.number)).rowcount:
+                connection.execute(schema.REJOIN_WORKER, (me.number, me.name, me.expires))
+                in_time = False
+            return in_time
+
+    def look(self) -> Look:
+        """Say what is asked of this worker, and who else is at work; costs next to nothing while nobody writes."""
+        with self._beat() as connection:
+            (seen,) = connection.execute("PRAGMA data_version").fetchone()
+            changed, self._seen = seen != self._seen, seen
+            asked: tuple[Asked, ...] = ()
+            if changed or self._is_asked:
+                rows = connection.execute(schema.ASKED, (self._me.number,)).fetchall()
+                self._is_asked = bool(rows)
+                asked = tuple(asked_of(row) for row in rows)
+            if changed:
+                self._others = workers_of(self._path, connection)
+                (self._newest,) = connection.execute(schema.NEWEST).fetchone()
+            if any(not has_process(self._path, worker.number) for worker in self._others):
+                self._others = bury(self._path, connection)
+            now = self._lease_us()
+            held = (one.number for one in self._others if not may_acquire(Lease(one.number), 0, one, now))
+            return Look(asked, changed, tuple(held), self._newest)
+
+    @contextmanager
+    def _beat(self) -> Iterator[sqlite3.Connection]:
+        """Use the connection of the heartbeat, which waits for nothing that the writer waits for."""
+        with self._looking:
+            if self._beating is None:
+                raise self._shut()
+            try:
+                yield self._beating
+            except sqlite3.Error as fault:
+                raise refuse_sqlite(self._path, fault) from None
+
+    def _holder(self, connection: sqlite3.Connection, lease: Lease) -> str | None:
+        """Name the other worker that holds a session under a lease now; none: it may be taken."""
+        if lease.worker in (0, self._me.number):
+            return None
+        row = connection.execute(schema.WORKER, (lease.worker,)).fetchone()
+        worker = None if row is None else found_worker(self._path, row)
+        if worker is None or may_acquire(lease, self._me.number, worker, self._lease_us()):
+            return None
+        return worker.name
+
+    def holder(self, session: str) -> str | None:
+        """Name the worker that holds a session now; none: nobody does."""
+        with self._read() as connection:
+            row = connection.execute(schema.STANDS, (session,)).fetchone()
+            if row is None or not row[1]:
+                return None
+            return self._me.name if row[1] == self._me.number else self._holder(connection, Lease(*row[1:]))
+
+    # -- the inbox ----------------------------------------------------------------------------------------------------
+
+    def ask(self, session: str, given: Input) -> int:
+        """Put a request into the inbox of whoever holds a session; return its number."""
+        row = (self._me.number, session, encode_asked(given))
+        with self._noting() as connection:
+            return int(connection.execute(schema.ASK, row).lastrowid or 0)
+
+    def reply_to(self, asked: int) -> Reply | None:
+        """Return the reply to what this worker asked, once there is one; it is handed out once."""
+        with self._read() as connection:
+            row = connection.execute(schema.REPLY, (asked,)).fetchone()
+        if row is None:
+            return None
+        reply = decode_reply(row[0], Place("inbox", None, f"{asked}"))
+        with self._noting() as connection:
+            connection.execute(schema.COLLECTED, (asked,))
+        return reply
+
+    def withdraw(self, asked: int) -> bool:
+        """Take a request back; false: it is answered, and too late for that."""
+        with self._noting() as connection:
+            return connection.execute(schema.WITHDRAW, (asked,)).rowcount == 1
+
+    def answer(self, asked: int, reply: Reply, lease: Lease) -> bool:
+        """Answer a request that changed nothing; false: it was taken back, or that lease is no longer ours."""
+        with self._noting() as connection:
+            row = (encode_reply(reply), asked, self._me.number, lease.epoch)
+            return connection.execute(schema.ANSWER_UNDER, row).rowcount == 1
+
+    @contextmanager
+    def _noting(self) -> Iterator[sqlite3.Connection]:
+        """Write something to the inbox, or out of it; for that a moment is waited while others commit."""
+        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
+            yield connection
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -209,16 +420,12 @@ class SQLiteStore:
                 raise refuse_sqlite(self._path, fault) from None
 
     def latest(self) -> int:
-        """Return the highest engine time kept, 0 if nothing is."""
-        return self._latest if self._writer is not None else self._read_latest()
+        """Return the highest engine time kept, 0 if nothing is.
 
-    def _read_latest(self) -> int:
-        """Look at the last row of the journal; where it was let go, a mark says what stood there."""
+        The last row of the journal tells; where it was let go, a mark says what stood there.
+        """
         with self._read() as connection:
-            latest, marked = first_column(connection.execute(schema.LATEST).fetchone()), mark(connection, "latest")
-        if not isinstance(latest, int):
-            raise refuse(self._path, *FAULTS[sqlite3.SQLITE_CORRUPT])
-        return max(latest, marked)
+            return ends(self._path, connection)[0]
 
     def load(self, session: str) -> Kept | None:
         """Return a session, however it was left."""
@@ -228,7 +435,7 @@ class SQLiteStore:
 
     def _joined(self, connection: sqlite3.Connection, row: Row) -> Kept:
         """Make a session of its row and of what that refers to."""
-        number, name, revision, performed, policy, record = row
+        number, name, revision, performed, policy, holder, epoch, record = row
 
         def spec_of(run: str) -> RunSpec:
             found = connection.execute(schema.LOAD_SPEC, (number, run)).fetchone()
@@ -244,7 +451,8 @@ class SQLiteStore:
             place.damaged(f"it is that of session {session.id}, revision {session.revision}")
         if not isinstance(performed, int):
             place.damaged("how far hooks were performed is no number")
-        return Kept(session, performed)
+        lease = Lease(holder, epoch)
+        return Kept(session, performed, lease, self._holder(connection, lease))
 
     def _policy(self, connection: sqlite3.Connection, number: int) -> Policy:
         """Return a policy by its number; many sessions share one."""
@@ -307,12 +515,13 @@ class SQLiteStore:
             return error
 
     def unsettled(self) -> Sequence[str]:
-        """Return the ids of all sessions that are not settled, the busy ones first."""
+        """Return the ids of all sessions that are not settled and that no worker holds, the busy ones first."""
         found: list[str] = []
+        now = self._lease_us()
         with self._read(steady=True) as connection:
             for is_busy in (1, 0):
-                rows = connection.execute(schema.UNSETTLED, (is_busy,)).fetchall()
-                rows += connection.execute(schema.UNSETTLED_STOPPED, (is_busy,)).fetchall()
+                rows = connection.execute(schema.UNSETTLED, (is_busy, now)).fetchall()
+                rows += connection.execute(schema.UNSETTLED_STOPPED, (is_busy, now)).fetchall()
                 found += sorted(name for (name,) in rows)
         return found
 
@@ -345,28 +554,32 @@ class SQLiteStore:
 
     def aged(self, before: int) -> Iterator[str]:
         """Return the ids of sessions that keep something of a time up to ``before``, ended runs first."""
-        yield from self._aged_ended(before)
-        yield from self._aged_entries(before)
+        for name, lease in chain(self._aged_ended(before), self._aged_entries(before)):
+            if lease.worker not in (0, self._me.number):
+                with self._read() as connection:
+                    if self._holder(connection, lease) is not None:
+                        continue
+            yield name
 
-    def _aged_ended(self, before: int) -> Iterator[str]:
+    def _aged_ended(self, before: int) -> Iterator[tuple[str, Lease]]:
         """Name the sessions of runs that ended up to a time, page by page, by the index on it."""
         place: Row = (-1, 0, 0)
         while True:
             with self._read() as connection:
                 rows = connection.execute(schema.AGED_ENDED, (*place, before, AGED_PAGE_ROWS)).fetchall()
-            yield from dict.fromkeys(row[3] for row in rows)
+            yield from dict.fromkeys((row[3], Lease(*row[4:])) for row in rows)
             if len(rows) < AGED_PAGE_ROWS:
                 return
             place = rows[-1][:3]
 
-    def _aged_entries(self, before: int) -> Iterator[str]:
+    def _aged_entries(self, before: int) -> Iterator[tuple[str, Lease]]:
         """Name the sessions of entries of a time, page by page: rows were inserted in the order of their times."""
         number = 0
         while True:
             with self._read() as connection:
                 rows = connection.execute(schema.AGED_ENTRIES, (number, AGED_PAGE_ROWS)).fetchall()
             old = list(takewhile(lambda row: row[1] <= before, rows))
-            yield from dict.fromkeys(row[2] for row in old)
+            yield from dict.fromkeys((row[2], Lease(*row[3:])) for row in old)
             if len(old) < AGED_PAGE_ROWS:
                 return
             number = rows[-1][0]
@@ -388,7 +601,7 @@ class SQLiteStore:
         """Return the connection that writes."""
         if self._writer is None:
             raise self._shut()
-        if self._lock is None or not self._lock.is_held:
+        if self._process != os.getpid():
             fact = "belongs to the process that opened it, not to a fork of it"
             raise refuse(self._path, fact, "open a store of its own for reading, or start a process that does not fork")
         return self._writer
@@ -406,14 +619,16 @@ class SQLiteStore:
             try:
                 return self._commit_together(commits)
             except Clash:
+                self._numbers.clear()  # others may have changed what they stand for
                 return self._commit_each(commits)
 
     def _commit_together(self, commits: Sequence[Commit]) -> list[StoreError | None]:
         """Keep a group as if each step stood on what the store has; the first one that does not makes it a clash."""
-        group = Group(latest=self._latest)
+        group = Group()
         connection = self._writable()
         try:  # not `with`: a generator costs a tenth of what a lone step may
             connection.execute("BEGIN IMMEDIATE")
+            group.latest, group.top = ends(self._path, connection)
             verdicts = [self._gather(connection, group, commit) for commit in commits]
             self._write(connection, group)
             connection.execute("COMMIT")
@@ -424,11 +639,12 @@ class SQLiteStore:
 
     def _commit_each(self, commits: Sequence[Commit]) -> list[StoreError | None]:
         """Look before each step what it stands on: slower, and so only after a clash."""
-        whole = Group(latest=self._latest)
+        whole = Group()
         verdicts = []
         with self._transaction() as connection:
+            whole.latest, whole.top = ends(self._path, connection)
             for commit in commits:
-                refused = what_it_stands_on(connection, commit)
+                refused = self._what_it_stands_on(connection, commit)
                 if refused is None:
                     alone = whole.next()
                     refused = self._gather(connection, alone, commit) or self._write_alone(connection, alone, commit)
@@ -436,6 +652,27 @@ class SQLiteStore:
                 verdicts.append(refused)
         self._remember(whole)
         return verdicts
+
+    def _what_it_stands_on(self, connection: sqlite3.Connection, commit: Commit) -> StoreError | None:
+        """Look whether a step stands on what is there, and admits a run under names that are free."""
+        session = commit.step.session
+        name = "" if session is None else session.id
+        revision, *held = connection.execute(schema.STANDS, (name,)).fetchone() or (None, 0, 0)
+        lease = Lease(*held)
+        holder = self._holder(connection, lease)
+        if revision is not None and (lease.epoch != commit.lease.epoch or holder is not None):
+            return lost_lease(name, commit.lease, lease, holder)
+        refused = not_following(commit, revision)
+        if refused is not None:
+            return refused
+        if commit.asked and not connection.execute(schema.IS_UNANSWERED, (commit.asked,)).fetchone():
+            return taken_back(commit.asked)
+        for spec in admitted(commit):
+            if connection.execute(schema.RUN_TAKEN, (name, spec.id)).fetchone():
+                return name_taken(name, "run id", spec.id)
+            if spec.key is not None and connection.execute(schema.KEY_TAKEN, (name, spec.key)).fetchone():
+                return name_taken(name, "key", spec.key)
+        return None
 
     def _write_alone(self, connection: sqlite3.Connection, alone: Group, commit: Commit) -> StoreError | None:
         """Write the rows of one step; one that does not fit although all was looked at is refused, not the others."""
@@ -466,33 +703,44 @@ class SQLiteStore:
                 build_entry(name, revision, commit.now, commit.input, step.moves, step.hooks, rearmed(before))
             )
             record = encode_session(session)
-            runs = [(spec, encode_whole(spec)) for spec in admitted(commit)]
-            ended = [(one, encode_ended(one)) for one in step.ended]
+            runs = [(spec.id, spec.admitted, spec.key, encode_whole(spec)) for spec in admitted(commit)]
+            ended = [(one.spec.admitted, one.spec.id, encode_ended(one), one.ended_at) for one in step.ended]
             closed = [(one.run, one.request.id, encode_whole(one.request)) for one in step.closed]
+            reply = encode_reply(step.reply) if commit.asked else None
         except (TypeError, ValueError, OverflowError) as fault:
             fact = f"revision {revision} cannot be written ({fault})"
             return StoreError(f"session {name}", fact, "pass texts only", permanent=True)
         if line is None:
             number = self._number(connection, group, name, before is None)
-            group.lines[name] = Line(number, before, session, commit.performed, record)
+            lease = commit.lease
+            if lease.worker != self._me.number:
+                lease = self._taken(connection, group, number, before is None, lease)
+            group.lines[name] = Line(number, before, session, commit.performed, record, lease)
         else:
             number = line.number
             line.session, line.record = session, record
             line.performed = max(line.performed, commit.performed)
         group.latest = max(group.latest, commit.now, session.now)
         group.entries.append((number, revision, group.latest, entry))
-        for spec, text in runs:
-            group.runs.append((number, spec.id, spec.admitted, spec.key, text))
-        for one, text in ended:
-            group.ended.append((number, one.spec.admitted, one.spec.id, text, one.ended_at))
-        for run, request, text in closed:
-            group.requests.append((number, run, request, text))
+        group.runs += [(number, *row) for row in runs]
+        group.ended += [(number, *row) for row in ended]
+        group.requests += [(number, *row) for row in closed]
+        if reply is not None:
+            group.replies.append((reply, commit.asked))
         return None
+
+    def _taken(self, connection: sqlite3.Connection, group: Group, number: int, is_first: bool, lease: Lease) -> Lease:
+        """Take a session with the step; whether it may be taken is decided in the step's own transaction."""
+        if not is_first:
+            if self._holder(connection, lease) is not None:
+                raise Clash
+            group.taken.append((self._me.number, number, lease.epoch))
+        return acquired(lease, self._me.number)
 
     def _number(self, connection: sqlite3.Connection, group: Group, session: str, is_first: bool) -> int:
         """Return the number of a session; a new one gets the next."""
         if is_first:
-            number = group.opened[session] = self._top + len(group.opened) + 1
+            number = group.opened[session] = group.top + len(group.opened) + 1
             return number
         known = self._numbers.get(session) or group.opened.get(session)
         if known is None:
@@ -508,19 +756,20 @@ class SQLiteStore:
         checkpoints: list[Row] = []
         dropped: list[Row] = []
         for line in group.lines.values():
-            before, session, number = line.before, line.session, line.number
+            before, session, number, epoch = line.before, line.session, line.number, line.lease.epoch
             here = busy(session)
             revision, state, performed, record = session.revision, session.state, line.performed, line.record
             if before is None:
                 policy = self._policy_number(connection, group, session.policy)
-                opens.append((number, session.id, revision, performed, state, here, policy, record))
+                row = (number, session.id, revision, performed, state, here, policy, line.lease.worker, epoch, record)
+                opens.append(row)
             elif before.policy is not session.policy and before.policy != session.policy:
                 policy = self._policy_number(connection, group, session.policy)
-                reopens.append((revision, performed, record, state, here, policy, number, before.revision))
+                reopens.append((revision, performed, record, state, here, policy, number, before.revision, epoch))
             elif before.state != state or busy(before) is not here:
-                moves.append((revision, performed, record, state, here, number, before.revision))
+                moves.append((revision, performed, record, state, here, number, before.revision, epoch))
             else:
-                stays.append((revision, performed, record, number, before.revision))
+                stays.append((revision, performed, record, number, before.revision, epoch))
             if has_checkpoint(before) or has_checkpoint(session):
                 was, now = checkpoints_of(before), checkpoints_of(session)
                 fresh = {run: data for run, data in now.items() if was.get(run) != data}
@@ -528,10 +777,12 @@ class SQLiteStore:
                 dropped += [(number, run) for run in was if run not in now]
         try:
             for statement, rows in (
+                (schema.TAKE_SESSION, group.taken),
                 (schema.INSERT_SESSION, opens),
                 (schema.UPDATE_SESSION, stays),
                 (schema.MOVE_SESSION, moves),
                 (schema.REOPEN_SESSION, reopens),
+                (schema.ANSWER, group.replies),
             ):
                 if rows and execute_all(connection, statement, rows) != len(rows):
                     raise Clash
@@ -560,8 +811,6 @@ class SQLiteStore:
 
     def _remember(self, group: Group) -> None:
         """Learn from a group that is on the disk."""
-        self._latest = group.latest
-        self._top += len(group.opened)
         for known, learned, bound in (
             (self._numbers, group.opened, NUMBERS_MAX),
             (self._numbers, group.found, NUMBERS_MAX),
@@ -585,12 +834,12 @@ class SQLiteStore:
     def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
         """Let go of what these sessions keep of a time up to ``before``, with a snapshot in its place.
 
-        With a sync, as every transaction here; see ``mark_performed``.
+        Nothing of what another worker holds. With a sync, as every transaction here; see ``mark_performed``.
         """
         runs = entries = 0
         gone: list[str] = []
         refused: list[StoreError] = []
-        with self._writing, self._transaction() as connection:
+        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
             for name, performed in sessions.items():
                 try:
                     done = self._compact_one(connection, name, performed, before, rows_max)
@@ -610,7 +859,10 @@ class SQLiteStore:
         row = connection.execute(schema.LOAD_SESSION, (name,)).fetchone()
         if row is None or max(performed, row[3]) < row[2]:  # a hook of its last steps may be owed
             return Compacted()
-        session, number = self._joined(connection, row).session, row[0]
+        kept, number = self._joined(connection, row), row[0]
+        if kept.holder is not None:
+            return Compacted()
+        session = kept.session
         oldest = connection.execute(schema.OLDEST_ENDED, (number, rows_max)).fetchall()
         runs = [one for one in oldest if one[2] is not None and one[2] <= before and one[1] != at_work(session)]
         steps = connection.execute(schema.OLDEST_ENTRIES, (number, rows_max)).fetchall()
@@ -626,15 +878,15 @@ class SQLiteStore:
         if entries:
             connection.execute(schema.DROP_ENTRIES, (number, entries[-1][0]))
             connection.execute(schema.KEEP_MARK, ("latest", entries[-1][1]))
-        leaves = over_since(session, before) and not self._keeps_anything(connection, number)
+        leaves = over_since(session, before) and not self._keeps_anything(connection, number, name)
         if leaves:
             self._remove(connection, number, session)
         return Compacted(len(runs), len(entries), (name,) if leaves else ())
 
-    def _keeps_anything(self, connection: sqlite3.Connection, number: int) -> bool:
-        """Say whether a session has an ended run or an entry."""
-        statements = (schema.OLDEST_ENDED, schema.OLDEST_ENTRIES)
-        return any(connection.execute(statement, (number, 1)).fetchone() for statement in statements)
+    def _keeps_anything(self, connection: sqlite3.Connection, number: int, name: str) -> bool:
+        """Say whether a session has an ended run or an entry, or is asked for something that nobody has answered."""
+        asked = ((schema.OLDEST_ENDED, (number, 1)), (schema.OLDEST_ENTRIES, (number, 1)), (schema.IS_ASKED, (name,)))
+        return any(connection.execute(statement, given).fetchone() for statement, given in asked)
 
     def _remove(self, connection: sqlite3.Connection, number: int, session: Session) -> None:
         """Remove a session, but not how far its names have counted."""
@@ -644,10 +896,16 @@ class SQLiteStore:
         connection.executemany(schema.KEEP_MARK, marks)
 
     def vacuum(self) -> None:
-        """Make the file as small as what is in it; what no session lives under leaves, too."""
-        with self._writing, in_words(self._path):
-            connection = self._writable()
-            connection.execute(whole.DROP_POLICIES)
+        """Make the file as small as what is in it; what no session lives under leaves, too.
+
+        Only alone: a worker remembers the numbers of policies. One that has joined meanwhile is looked for where they
+        leave, and whoever joins later remembers none.
+        """
+        with self._writing, in_words(self._path), self._patiently(PATIENCE_SECONDS):
+            with self._transaction() as connection:
+                workers = workers_of(self._path, connection)
+                refuse_others(self._path, [one for one in workers if one.there and one.number != self._me.number])
+                connection.execute(whole.DROP_POLICIES)
             self._policy_numbers.clear()
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -727,16 +985,63 @@ def checkpoints_of(session: Session | None) -> dict[str, str]:
     return {run.spec.id: run.checkpoint for run in session.unfinished() if run.checkpoint is not None}
 
 
-def what_it_stands_on(connection: sqlite3.Connection, commit: Commit) -> StoreError | None:
-    """Look whether a step stands on what is there, and admits a run under names that are free."""
-    session = commit.step.session
-    name = "" if session is None else session.id
-    refused = not_following(commit, first_column(connection.execute(schema.SESSION_REVISION, (name,)).fetchone(), None))
-    if refused is not None:
-        return refused
-    for spec in admitted(commit):
-        if connection.execute(schema.RUN_TAKEN, (name, spec.id)).fetchone():
-            return name_taken(name, "run id", spec.id)
-        if spec.key is not None and connection.execute(schema.KEY_TAKEN, (name, spec.key)).fetchone():
-            return name_taken(name, "key", spec.key)
-    return None
+def ends(path: Path, connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return the highest engine time and the highest number of a session, of what has left, too.
+
+    Others may have gone on since the last look, and let go.
+    """
+    latest, top, *marked = (value or 0 for value in connection.execute(schema.ENDS).fetchone())
+    if not all(isinstance(value, int) for value in (latest, top, *marked)):
+        raise refuse(path, *FAULTS[sqlite3.SQLITE_CORRUPT])
+    return max(latest, marked[0]), max(top, marked[1])
+
+
+def refuse_others(path: Path, there: Sequence[Worker]) -> None:
+    """Refuse what can only be done alone."""
+    for worker in there:
+        raise refuse(path, f"{worker.name} is at work on it", "let that end, then try again")
+
+
+def workers_of(path: Path, connection: sqlite3.Connection) -> list[Worker]:
+    """Return the workers of a file, each with whether its process is there."""
+    return [found_worker(path, row) for row in connection.execute(schema.WORKERS).fetchall()]
+
+
+def found_worker(path: Path, row: Row) -> Worker:
+    """Make a worker of its row, and look whether its process is there."""
+    number, name, expires = row
+    return Worker(number, name, expires, has_process(path, number))
+
+
+def bury(path: Path, connection: sqlite3.Connection) -> list[Worker]:
+    """Remove those workers whose process is gone, so that what they held is free; return the others."""
+    there = []
+    for worker in workers_of(path, connection):
+        if worker.there:
+            there.append(worker)
+        else:
+            connection.execute(schema.DELETE_WORKER, (worker.number,))
+            with suppress(OSError):
+                worker_file(path, worker.number).unlink(missing_ok=True)
+    return there
+
+
+def asked_of(row: Row) -> Asked:
+    """Make a request from elsewhere of its row."""
+    number, session, record = row
+    return Asked(number, session, decode_asked(record, Place("inbox", session, f"{number}")))
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Return names like this one: it, then it with numbers."""
+    yield name
+    for number in count(2):
+        yield f"{name} ({number})"
+
+
+def checked_name(worker: str) -> str:
+    """Refuse a name of a worker that people could not read."""
+    if not isinstance(worker, str) or not worker or not worker.isprintable() or len(worker) > NAME_CHARS_MAX:
+        fact = f"{worker!r} is no name of at most {NAME_CHARS_MAX} printable characters"
+        raise Invalid("worker", fact, "name it, or leave it out")
+    return worker

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from lifecycle.errors import Invalid, StoreError
 from lifecycle.kernel.inputs import Input
+from lifecycle.kernel.lease import Lease
+from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Floor, Request, Session
 from lifecycle.store.memory import MemoryStore
-from lifecycle.store.port import Commit, Compacted, Entry, Kept, Store, claimed_already
+from lifecycle.store.port import LEASE_SECONDS, Commit, Compacted, Entry, Kept, Look, Store, claimed_already
 
 HOLD_SECONDS_MAX = 60.0
 """How long a commit is held at most, on the clock of the wall: a test that forgot to let it go fails instead of hanging."""
@@ -100,12 +102,56 @@ class FaultyStore:
         """Name the store for people."""
         return self.inner.name
 
-    def claim(self) -> None:
-        """Belong to one runtime; what is below outlives it."""
+    @property
+    def worker(self) -> int:
+        """Return the number of the worker; in memory one process comes after another, and nobody is a worker."""
+        return self.inner.worker
+
+    @property
+    def is_shared(self) -> bool:
+        """Say whether others may write to what is kept, too."""
+        return self.inner.is_shared
+
+    def claim(self, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Belong to one runtime; what is below in memory outlives it."""
         self._powered()
         if self._claimed:
             raise claimed_already(self.name)
+        if self.is_shared:
+            self.inner.claim(lease_seconds)
         self._claimed = True
+
+    def renew(self) -> bool:
+        """Beat."""
+        self._powered()
+        return self.inner.renew()
+
+    def look(self) -> Look:
+        """Look up."""
+        return self._readable().look()
+
+    def holder(self, session: str) -> str | None:
+        """Name the worker that holds a session now."""
+        return self._readable().holder(session)
+
+    def ask(self, session: str, given: Input) -> int:
+        """Put a request into the inbox of whoever holds a session."""
+        self._powered()
+        return self.inner.ask(session, given)
+
+    def reply_to(self, asked: int) -> Reply | None:
+        """Return the reply to what was asked, once there is one."""
+        return self._readable().reply_to(asked)
+
+    def withdraw(self, asked: int) -> bool:
+        """Take a request back."""
+        self._powered()
+        return self.inner.withdraw(asked)
+
+    def answer(self, asked: int, reply: Reply, lease: Lease) -> bool:
+        """Answer a request that changed nothing."""
+        self._powered()
+        return self.inner.answer(asked, reply, lease)
 
     def commit(self, commits: Sequence[Commit]) -> Sequence[StoreError | None]:
         """Keep, or fail as told."""

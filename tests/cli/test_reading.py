@@ -95,14 +95,14 @@ def test_show_tells_what_run_told_of_a_question(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["works_for_ever", "asks_in_place"])
 def test_show_says_that_no_process_is_left(tmp_path: Path, name: str) -> None:
-    """What only a process can carry on is told from what waits in the file; a question in place has no command."""
+    """What only a process can carry on is told from what waits in the file; a question in place has no command then."""
     path = str(tmp_path / "runs.db")
     state = "running" if name == "works_for_ever" else "waiting_for_human"
     with at_a_terminal("run", agent(name), "--session", "s", "--store", path) as running:
         running.until("working" if name == "works_for_ever" else "Ctrl-D ends the run")
         shown = said("show", "s", "--store", path)
         assert f"session s: {state}, changed" in shown.out
-        assert ("can be answered where it runs" in shown.err) == (name == "asks_in_place")
+        assert ("lifecycle decide" in shown.out) == (name == "asks_in_place")
         running.process.kill()
         running.end()
     assert f"{state} (no process)  " in said("show", "--store", path).out
@@ -114,7 +114,7 @@ def test_show_says_that_no_process_is_left(tmp_path: Path, name: str) -> None:
     if name == "asks_in_place":
         steps, run = said("history", "s", "--store", path).out, record["runs"][0]["id"]
         refused = said("decide", "s", run, "go", "approve", "--store", path)
-        assert (2, True) == (refused.code, "can be answered only where it runs" in refused.err)
+        assert (2, True) == (refused.code, "it was asked in place, and its process is gone" in refused.err)
         assert steps == said("history", "s", "--store", path).out
     assert (False, name == "asks_in_place") == (record["process"], bool(record["runs"][0]["requests"]))
 

@@ -70,7 +70,9 @@ def test_check_reads_a_file_that_a_process_writes_to(store: str) -> None:
         running.until("working")
         assert 0 == said("store", "check", "--store", store).code
         assert 0 == said("store", "export", "--store", store).code
-        assert f"process {running.process.pid} writes to it; " in refused(said("store", "compact", "--store", store))
+        assert f"process {running.process.pid} is at work on it; " in refused(
+            said("store", "compact", "--store", store)
+        )
         running.process.kill()
         running.end()
 

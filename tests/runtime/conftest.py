@@ -50,11 +50,11 @@ def memory_stage() -> Stage:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an async test; on a stage, play it there."""
+    """Run an async test; on what plays stories, a stage or several workers, play it there."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    stages = [one for one in given.values() if isinstance(one, Stage)]
+    stages = [one for one in given.values() if hasattr(one, "played")]
     story = pyfuncitem.obj(**given)
     run(stages[0].played(story) if stages else story)
     return True

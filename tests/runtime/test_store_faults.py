@@ -363,8 +363,9 @@ async def test_second_runtime_on_one_store_is_refused(tmp_path: Path, make: Call
 def step_from_elsewhere(stage: Stage, given: i.Input) -> None:
     """Let somebody else, whom no lock kept out, step the session in the store."""
     value = stage.value()
-    took = step(value, given, stage.clock.now())
-    assert [None] == list(stage.store.inner.commit([Commit(value, given, stage.clock.now(), took, 0)]))
+    took, kept = step(value, given, stage.clock.now()), stage.store.load(value.id)
+    assert kept is not None
+    assert [None] == list(stage.store.inner.commit([Commit(value, given, stage.clock.now(), took, 0, kept.lease)]))
 
 
 @pytest.mark.parametrize("what", ["return", "timer", "request"])

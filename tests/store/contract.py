@@ -14,11 +14,13 @@ import pytest
 from lifecycle.errors import StoreError
 from lifecycle.kernel import Policy, Step, step
 from lifecycle.kernel import inputs as i
+from lifecycle.kernel.lease import Lease
 from lifecycle.kernel.values import Floor, Found, us
 from lifecycle.store import Commit, Compacted, Store
+from lifecycle.store.port import is_elsewhere, is_lost
 from lifecycle.store.replaying import replay_kept
 
-from .lives import BEGINNING, Life, approved, entry_of, later, parked, stopped
+from .lives import BEGINNING, Life, approved, entry_of, later, parked, stopped, under
 
 
 def keep(store: Store, *lives: Life) -> None:
@@ -607,10 +609,24 @@ class StoreContract:
         store.claim()
         with pytest.raises(StoreError, match="another runtime works on it; close that one"):
             store.claim()
-        keep(store, approved())
+        assert store.worker > 0
         store.close()
         with pytest.raises(StoreError, match="closed; open"):
             store.claim()
+
+    def test_first_step_takes_the_lease(self, store: Store) -> None:
+        """The first step of a worker takes the session in the next epoch; steps on an older one are refused by name."""
+        store.claim()
+        life = approved()
+        first, second, *rest = life.commits
+        assert [None] == list(store.commit([first]))
+        kept = store.load("s-1")
+        assert kept is not None and (Lease(store.worker, 1), None) == (kept.lease, kept.holder)
+        (lost,) = store.commit([second])
+        assert lost is not None and is_lost(lost) and not is_elsewhere(lost)
+        assert "session s-1: lost the lease: the step stands on epoch 0, and the session is in epoch 1" in str(lost)
+        assert [None] * (1 + len(rest)) == list(store.commit([under(kept.lease, one) for one in (second, *rest)]))
+        assert store.holder("s-1") is not None and store.holder("s-2") is None
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import attrs
 
 from lifecycle.kernel import Policy, Session, step
 from lifecycle.kernel import inputs as i
+from lifecycle.kernel.lease import Lease
 from lifecycle.kernel.values import Question, us
 from lifecycle.store import Commit, Entry
 from lifecycle.store.port import journalled, rearmed
@@ -149,3 +150,8 @@ def later(commit: Commit, **fields: Any) -> Commit:
     changed: Any = attrs.evolve(cast("Any", commit), **fields)
     assert isinstance(changed, Commit)
     return changed
+
+
+def under(lease: Lease, commit: Commit) -> Commit:
+    """Return the same commit, standing on a lease."""
+    return cast("Commit", attrs.evolve(cast("Any", commit), lease=lease))

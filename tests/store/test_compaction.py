@@ -154,5 +154,6 @@ def test_compaction_is_on_the_disk_when_it_returns(store: SQLiteStore) -> None:
     store._writer.set_trace_callback(told.append)
     store.compact({"s-1": 5}, life.now, 10)
     store._writer.set_trace_callback(None)
-    assert ("BEGIN IMMEDIATE", "COMMIT") == (told[0], told[-1])
+    first, *others, last = (one for one in told if "busy_timeout" not in one)
+    assert ("BEGIN IMMEDIATE", "COMMIT") == (first, last) and others
     assert [(2,)] == store._writer.execute("PRAGMA synchronous").fetchall()

@@ -1,0 +1,61 @@
+"""The heartbeat: a thread that renews what this worker holds, and looks up for it.
+
+What lives here: when to renew and to look. What must not: what a look calls for; that is the event loop's. The law of
+this file: the heart beats however long the loop, or an agent's code on it, stands still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from lifecycle.errors import StoreError
+from lifecycle.runtime.segments import Limits
+from lifecycle.store.port import Look, Store
+
+log = logging.getLogger("lifecycle")
+
+
+class Beating:
+    """Beat for a store until stopped; ``looked(look, late)`` is called on the loop when there is something to do.
+
+    ``late``: a heartbeat came after the lease had expired, so that others may have taken what was held.
+    """
+
+    def __init__(self, store: Store, limits: Limits, looked: Callable[[Look, bool], None]) -> None:
+        self._store = store
+        self._limits = limits
+        self._looked = looked
+        self._loop = asyncio.get_running_loop()
+        self._over = threading.Event()
+        self._workers: tuple[int, ...] = ()
+        self._thread = threading.Thread(target=self._beat, name="lifecycle heartbeat", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        """Be the thread."""
+        renew_at = 0.0
+        while not self._over.wait(self._limits.look_seconds):
+            try:
+                late = False
+                if time.monotonic() >= renew_at:
+                    late = not self._store.renew()
+                    renew_at = time.monotonic() + self._limits.lease_renewal_seconds
+                look = self._store.look()
+            except StoreError as error:
+                log.warning("the heartbeat failed (%s)", error)
+                continue
+            if late or look.asked or look.changed or look.workers != self._workers:
+                self._workers = look.workers
+                try:
+                    self._loop.call_soon_threadsafe(self._looked, look, late)
+                except RuntimeError:  # the loop is closed: nobody is left to tell
+                    return

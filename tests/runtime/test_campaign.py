@@ -1,0 +1,194 @@
+"""Real processes on one file, under kill -9 and SIGSTOP: what was acknowledged ends, once, and nobody works twice.
+
+What lives here: the campaign, short here and ten minutes long in a soak, and its control. What must not: a virtual
+clock. The law of this file: a verdict is read out of what the processes wrote down, and out of the journals.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import attrs
+import pytest
+
+from lifecycle import SQLiteStore
+from lifecycle.hooks import PublishEnd
+
+from ..profiles import IS_SOAK
+from .worker import LIMITS, SESSIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 600.0 if IS_SOAK else 7.0
+FINISH_SECONDS_MAX = 120.0
+JOINING_SECONDS_MAX = 60.0
+STALL_SECONDS = LIMITS.lease_seconds + 1.0
+
+
+@attrs.define
+class Life:
+    """A process of the campaign: when it was killed, and when it was stalled for longer than its lease."""
+
+    process: subprocess.Popen[bytes]
+    killed_at: float | None = None
+    stalls: list[tuple[float, float]] = attrs.field(factory=list)
+
+
+@attrs.define
+class Campaign:
+    """A number of workers on one file, killed and stalled at random."""
+
+    folder: Path
+    workers: int
+    seed: int
+    options: tuple[str, ...] = ()
+    lives: dict[int, Life] = attrs.field(factory=dict)
+    fired: Counter[str] = attrs.field(factory=Counter)
+
+    @property
+    def path(self) -> Path:
+        """The file they share."""
+        return self.folder / "runs.db"
+
+    def join(self, *more: str) -> Life:
+        """Start a process."""
+        number = str(self.seed * 10_000 + len(self.lives))
+        words = [sys.executable, "-m", "tests.runtime.worker", str(self.path), number, *self.options, *more]
+        life = Life(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        self.lives[life.process.pid] = life
+        return life
+
+    def play(self, seconds: float) -> None:
+        """Let them work, kill and stall them; then let one finish what is left."""
+        drawn = random.Random(self.seed)
+        there = [self.join() for _ in range(self.workers)]
+        stalled: list[tuple[float, Life]] = []
+        began = time.monotonic()
+        try:
+            while len(self.at_work()) < len(there) and time.monotonic() < began + JOINING_SECONDS_MAX:
+                pause(0.1)
+            over = time.monotonic() + seconds
+            while time.monotonic() < over:
+                pause(drawn.uniform(0.2, 0.8))
+                life = drawn.choice(there)
+                if life not in [one for _, one in stalled] and life.process.pid in self.at_work():
+                    if not stalled and drawn.random() < 0.2:
+                        life.process.send_signal(signal.SIGSTOP)
+                        stalled.append((time.monotonic(), life))
+                        self.fired["stalls"] += 1
+                    else:
+                        self.kill(life)
+                        there[there.index(life)] = self.join()
+                stalled = [one for one in stalled if not self.woken(*one)]
+            for since, life in stalled:
+                life.stalls.append((since, time.monotonic()))
+            for life in there:
+                self.kill(life)
+            assert 0 == self.join("--finish").process.wait(FINISH_SECONDS_MAX)
+        finally:
+            for life in self.lives.values():
+                if life.process.poll() is None:
+                    life.process.kill()
+                life.process.wait()
+
+    def at_work(self) -> set[int]:
+        """Return the processes that have acknowledged something."""
+        if not (self.folder / "log").exists():
+            return set()
+        return {pid for _, pid, words in self.lines() if words[0] == "ack"}
+
+    def kill(self, life: Life) -> None:
+        """Kill a process, whatever it is at."""
+        life.killed_at = time.monotonic()
+        life.process.kill()
+        life.process.wait()
+        self.fired["kills"] += 1
+
+    def woken(self, since: float, life: Life) -> bool:
+        """Let a process go on that was stalled past its lease."""
+        now = time.monotonic()
+        if now - since < STALL_SECONDS:
+            return False
+        life.stalls.append((since, now))
+        life.process.send_signal(signal.SIGCONT)
+        return True
+
+    # -- the verdict --------------------------------------------------------------------------------------------------
+
+    def lines(self) -> list[tuple[float, int, list[str]]]:
+        """Return what the processes wrote down, in the order of time."""
+        split = [line.split() for line in (self.folder / "log").read_text().splitlines()]
+        return sorted((float(at), int(pid), words) for at, pid, *words in split)
+
+    def wrong(self) -> list[str]:
+        """Return every promise that was broken."""
+        lines = self.lines()
+        self.fired.update(words[0] for _, _, words in lines)
+        ends: Counter[str] = Counter()
+        with_store = SQLiteStore(self.path, read_only=True)
+        for session in SESSIONS:
+            for entry in with_store.journal(session):
+                ends.update(hook.run for hook in entry.hooks if isinstance(hook, PublishEnd))
+        with_store.close()
+        acknowledged = [words[2] for _, _, words in lines if words[0] == "ack"]
+        found = [f"run {run} ended {ends[run]} times" for run in acknowledged if ends[run] != 1]
+        for what in ("tool", "begin"):
+            times = Counter(tuple(words) for _, _, words in lines if words[0] == what)
+            found += [f"{' '.join(words)}: {count} times" for words, count in times.items() if count > 1]
+        return found + self.begun_under_two_leases(lines)
+
+    def begun_under_two_leases(self, lines: list[tuple[float, int, list[str]]]) -> list[str]:
+        """Return where code of a session began although another process was alive that had begun the last one there."""
+        found, last = [], {}
+        for at, pid, words in lines:
+            if words[0] != "begin":
+                continue
+            session = words[1]
+            since, before = last.get(session, (at, pid))
+            if before != pid and self.held_on(before, since, at):
+                found.append(f"{session}: process {pid} began at {at}, and {before} held it since {since}")
+            last[session] = at, pid
+        return found
+
+    def held_on(self, pid: int, since: float, at: float) -> bool:
+        """Say whether a process was there all that time, and never stalled past its lease."""
+        life = self.lives[pid]
+        if life.killed_at is not None and life.killed_at <= at:
+            return False
+        return not any(began < at and ended > since for began, ended in life.stalls)
+
+
+def pause(seconds: float) -> None:
+    """Let the clock on the wall go on: the campaign is about real processes."""
+    threading.Event().wait(seconds)
+
+
+def told(campaign: Campaign) -> str:
+    """Say what fired."""
+    return ", ".join(f"{count} {what}" for what, count in sorted(campaign.fired.items()))
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_acknowledged_runs_end_once_whoever_dies(tmp_path: Path, workers: int) -> None:
+    """Given processes on one file that are killed and stalled at random, then every acknowledged run ends exactly once,
+
+    no code begins while another live process holds its session, and no approved tool is executed twice.
+    """
+    campaign = Campaign(tmp_path, workers, seed=workers)
+    campaign.play(SECONDS)
+    assert [] == campaign.wrong(), told(campaign)
+    print(told(campaign))
+    assert campaign.fired["kills"] > 3 and campaign.fired["ack"] > 10 and campaign.fired["tool"] > 3
+
+
+def test_control_without_leases(tmp_path: Path) -> None:
+    """Given workers that take what others hold, then the campaign says so."""
+    campaign = Campaign(tmp_path, 3, seed=1, options=("--without-leases",))
+    campaign.play(4.0)
+    assert [] != campaign.wrong()
