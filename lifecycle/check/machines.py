@@ -24,6 +24,7 @@ from lifecycle.check.purity import (
     refuse_differing,
     refuse_impure,
 )
+from lifecycle.check.surroundings import Surroundings, refuse_changed
 from lifecycle.check.systems import ModelSystem, RowKey, Situation, Step, System, TableSystem
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
 from lifecycle.declaration import Fault, Machine, judge
@@ -213,6 +214,7 @@ class Exploration:
         self.transitions = 0
         self.raised: list[Raised] = []
         self.complete = True
+        self.surroundings = Surroundings()
 
     def arcs(self, state: int) -> list[Arc[int]]:
         """Return the edges of a situation; what changes nothing is none."""
@@ -241,25 +243,38 @@ class Exploration:
         if start is None:
             return
         self.met(start, None)
+        self.surroundings = self.system.surroundings()
         for number, at in enumerate(self.situations):
             if number == limit:
                 self.complete = False
-                return
+                break
             found = self.visited(number, at)
             arcs: dict[tuple[int, int], Arc[int]] = {}
             for step in found:
                 self.note(number, at, step, arcs)
                 yield at, step
             self.out.append(list(arcs.values()))
+        refuse_changed(self.surroundings.changed(), "something that is sent, or a property,")
 
     def visited(self, number: int, at: Situation) -> list[Step]:
-        """Return every step from a situation; some are made twice, to see whether they come out the same."""
-        found = [step for event in self.events for step in self.system.steps(at, event)]
+        """Return every step from a situation; some are made twice, to see whether they come out the same.
+
+        Whether the surroundings are the same after each event is asked at first; later, only what is bound where.
+        """
+        found: list[Step] = []
+        changed, by = None, ""
+        for event in self.events:
+            found += self.system.steps(at, event)
+            if changed is None and number < SAMPLED_FIRST:
+                changed, by = self.surroundings.changed(), str(event)
         if is_sampled(number):
             tripwire = Tripwire()
             again = [step for event in self.events for step in self.system.steps(at, event, tripwire)]
             refuse_impure(tripwire, "guard ")
             refuse_differing(at, found, again)
+        refuse_changed(
+            changed or self.surroundings.rebound(), f"sending {by} in {at}" if by else f"what is sent in {at}"
+        )
         return found
 
     def note(self, number: int, at: Situation, step: Step, arcs: dict[tuple[int, int], Arc[int]]) -> None:

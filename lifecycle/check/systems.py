@@ -8,6 +8,7 @@ A machine without a model has guards that are only names: each may answer either
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, TypeAlias
@@ -16,8 +17,9 @@ import attrs
 
 from lifecycle.check.properties import Event, Question
 from lifecycle.check.snapshots import Photographer, Snapshot, text_of
+from lifecycle.check.surroundings import Surroundings
 from lifecycle.declaration import FlatRow, Guard, Machine
-from lifecycle.declaration.interchange import Driver
+from lifecycle.declaration.interchange import Callback, Driver
 from lifecycle.declaration.running import Sent, send
 from lifecycle.errors import Invalid
 
@@ -85,6 +87,9 @@ class System(Protocol):
 
     def ask(self, question: Question, at: Situation) -> object:
         """Ask what a property asks."""
+
+    def surroundings(self) -> Surroundings:
+        """Return what its code can reach besides what a situation tells, as it is now."""
 
 
 class TableSystem:
@@ -161,6 +166,10 @@ class TableSystem:
             )
         return question.ask(at.state, None)
 
+    def surroundings(self) -> Surroundings:
+        """Return what guards can reach."""
+        return Surroundings(functions_of(self.machine))
+
 
 class OpenGuard(Exception):
     """Say that a guard may answer either way."""
@@ -176,6 +185,7 @@ class ModelSystem:
     def __init__(self, machine: Machine, driver: Driver, ignore: tuple[str, ...] = ()) -> None:
         self.machine = machine
         self.driver = driver
+        self._ignore = ignore
         without = driver.not_of_the_model() | frozenset(ignore)
         self.photographer = Photographer(driver.model, without, (driver.machine,))
         own = (name for name, value in self.photographer.attributes().items() if value is driver.machine)
@@ -218,6 +228,23 @@ class ModelSystem:
         if question.of_model:
             self._put(at)
         return question.ask(at.state, self.driver.model)
+
+    def surroundings(self) -> Surroundings:
+        """Return what guards, callbacks and the model's own methods can reach."""
+        things = (self.driver.machine, self.driver.model, *self.photographer.attributes().values())
+        seeds = (*functions_of(self.machine), *self.driver.last_resorts(), *map(type, things))
+        return Surroundings(seeds, self.photographer.fixed, self._ignore)
+
+
+def functions_of(machine: Machine) -> Iterator[object]:
+    """Yield every guard and callback of a machine that is not only a name; a dotted name is one of its module."""
+    for row in machine.rows:
+        yield from (guard.test for guard in (*row.conditions, *row.unless) if guard.test is not None)
+    hooks = [hook for row in machine.rows for hook in (*row.before, *row.after)]
+    hooks += [hook for state in machine.dispatch.states.values() for hook in (*state.on_enter, *state.on_exit)]
+    for call in (hook.call for hook in hooks if isinstance(hook, Callback)):
+        module, _, name = call.rpartition(".") if isinstance(call, str) else ("", "", "")
+        yield getattr(sys.modules.get(module), name, None) if module else call
 
 
 class Restoring(AbstractContextManager[None]):

@@ -367,6 +367,10 @@ class Driver:
         """Say whether callbacks are called for a trigger that is refused, too."""
         return bool(self.machine.finalize_event or self.machine.on_exception)
 
+    def last_resorts(self) -> tuple[object, ...]:
+        """Give the callbacks that no row names: what is called when one raises."""
+        return tuple(self.machine.on_exception)
+
     def not_of_the_model(self) -> frozenset[str]:
         """Name the attributes of the model that are the machine's: its triggers, and itself if it is the model."""
         bound = {name for name, value in vars(self.model).items() if _is_bound_by_machine(value)}
