@@ -93,7 +93,7 @@ def facts(checked: Checked, count: int = FACTS) -> list[Fact]:
         if start is None:
             return []
         found = [first_fact(start)]
-        exploration = Exploration(system, events_of(system.machine, checked.events))
+        exploration = Exploration(system, events_of(system.machine, checked.events), checked.ignore)
         for at, step in exploration.steps(count):
             found.append(fact_of(at, step))
             if len(found) > count:
@@ -199,8 +199,9 @@ class Raised:
 class Exploration:
     """A breadth-first search over situations; each is known by its number, in the order in which it was met."""
 
-    def __init__(self, system: System, events: tuple[Event, ...]) -> None:
+    def __init__(self, system: System, events: tuple[Event, ...], trusted: tuple[str, ...] = ()) -> None:
         self.system = system
+        self.tripwire = Tripwire(trusted)
         self.events = events
         self.situations: list[Situation] = []
         self.numbers: dict[Hashable, int] = {}
@@ -264,13 +265,12 @@ class Exploration:
         found: list[Step] = []
         changed, by = None, ""
         for event in self.events:
-            found += self.system.steps(at, event)
+            found += self.system.steps(at, event, self.tripwire)
             if changed is None and number < SAMPLED_FIRST:
                 changed, by = self.surroundings.changed(), str(event)
+        refuse_impure(self.tripwire)
         if is_sampled(number):
-            tripwire = Tripwire()
-            again = [step for event in self.events for step in self.system.steps(at, event, tripwire)]
-            refuse_impure(tripwire, "guard ")
+            again = [step for event in self.events for step in self.system.steps(at, event, self.tripwire)]
             refuse_differing(at, found, again)
         refuse_changed(
             changed or self.surroundings.rebound(), f"sending {by} in {at}" if by else f"what is sent in {at}"
@@ -321,7 +321,7 @@ class Judging:
         self.checked = checked
         self.system = system_of(checked)
         self.machine = self.system.machine
-        self.search = Exploration(self.system, events_of(self.machine, checked.events))
+        self.search = Exploration(self.system, events_of(self.machine, checked.events), checked.ignore)
         self.invariants = [self._compiled(one) for one in checked.invariants]
         self.promises = [self._compiled_promise(one) for one in checked.leads_to]
         self.broken: dict[str, int] = {}
@@ -391,20 +391,25 @@ class Judging:
         return number
 
     def _ask(self, asked: Question, number: int, at: Situation) -> bool:
-        def ask() -> object:
-            return self.system.ask(asked, at)
+        def ask() -> bool:
+            return self.search.tripwire.question(asked.name, lambda: self._answer(asked, at))
 
+        answer = asked_twice(asked.name, ask) if is_sampled(number) else ask()
+        refuse_impure(self.search.tripwire)
+        return answer
+
+    def _answer(self, asked: Question, at: Situation) -> bool:
         try:
-            answer = asked_twice(asked.name, ask) if is_sampled(number) else ask()
+            answer = self.system.ask(asked, at)
         except Invalid:
             raise
         except Exception as error:  # a property is the author's code
             raise Invalid(asked.name, f"in {at} it raises {in_short(error)}", "let it answer everywhere") from error
-        if answer is None or inspect.isawaitable(answer):
-            getattr(answer, "close", lambda: None)()
-            told = "None" if answer is None else "what must be awaited"
-            raise Invalid(asked.name, f"in {at} it returns {told}", "let it return True or False")
-        return bool(answer)
+        if isinstance(answer, bool):
+            return answer
+        getattr(answer, "close", lambda: None)()
+        told = "None" if answer is None else f"a value of type {type(answer).__name__}"
+        raise Invalid(asked.name, f"in {at} it returns {told}", "let it return True or False")
 
     # Verdicts
 

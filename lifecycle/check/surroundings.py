@@ -39,7 +39,7 @@ def is_written_here(names: Mapping[str, object]) -> bool:
     (False, True)
     """
     name, file = str(names.get("__name__", "")), names.get("__file__")
-    if name.partition(".")[0] in LIBRARIES:
+    if not name or name.partition(".")[0] in LIBRARIES:  # without a name: code that was made
         return False
     if isinstance(file, str):
         return not file.startswith(LIBRARY_PATHS)

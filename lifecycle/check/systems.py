@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import attrs
 
@@ -62,13 +62,17 @@ class Step:
     raised: Exception | None = None
 
 
-AskGuard: TypeAlias = Callable[[str, Callable[[], Any]], Any]
-"""What stands around a guard that is asked: it is given its name, and what asks it."""
+T = TypeVar("T")
 
 
-def ask_at_once(name: str, ask: Callable[[], Any]) -> Any:
-    """Ask a guard."""
-    return ask()
+class Watch(Protocol):
+    """What stands around the author's code while it is called."""
+
+    def guard(self, name: str, ask: Callable[[], T]) -> T:
+        """Ask a guard."""
+
+    def callback(self, name: str, call: Callable[[], T]) -> T:
+        """Call a callback."""
 
 
 class System(Protocol):
@@ -82,7 +86,7 @@ class System(Protocol):
     def start(self) -> Situation | None:
         """Return where the machine is at first; none if it starts nowhere."""
 
-    def steps(self, at: Situation, event: Event, ask_guard: AskGuard = ask_at_once) -> list[Step]:
+    def steps(self, at: Situation, event: Event, watch: Watch) -> list[Step]:
         """Return what an event may do."""
 
     def ask(self, question: Question, at: Situation) -> object:
@@ -108,27 +112,27 @@ class TableSystem:
         state = self.machine.initial if birth is None else birth.dest
         return Situation(state, state) if state is not None and state in self.machine.table.rows else None
 
-    def steps(self, at: Situation, event: Event, ask_guard: AskGuard = ask_at_once) -> list[Step]:
+    def steps(self, at: Situation, event: Event, watch: Watch) -> list[Step]:
         """Return what an event may do, for all answers of guards that are open."""
         rows = self.machine.table.rows[at.state].get(event.trigger)
-        return [] if rows is None else list(self._outcomes(at, event, ask_guard))
+        return [] if rows is None else list(self._outcomes(at, event, watch))
 
-    def _outcomes(self, at: Situation, event: Event, ask_guard: AskGuard) -> Iterator[Step]:
+    def _outcomes(self, at: Situation, event: Event, watch: Watch) -> Iterator[Step]:
         todo: list[dict[str, bool]] = [{}]
         while todo:
             supposed = todo.pop()
             try:
-                yield self._step(at, event, supposed, ask_guard)
+                yield self._step(at, event, supposed, watch)
             except OpenGuard as guard:
                 todo += [{**supposed, guard.name: answer} for answer in (False, True)]
 
-    def _step(self, at: Situation, event: Event, supposed: dict[str, bool], ask_guard: AskGuard) -> Step:
+    def _step(self, at: Situation, event: Event, supposed: dict[str, bool], watch: Watch) -> Step:
         asked: list[tuple[str, object]] = []
 
         def ask(guard: Guard, row: FlatRow, values: Mapping[str, object]) -> object:
             answer = supposed.get(guard.name) if guard.test is None else None
             if answer is None:
-                answer = ask_guard(guard.name, lambda: self._answer(guard, row, values))
+                answer = watch.guard(guard.name, lambda: self._answer(guard, row, values))
             asked.append((guard.name, answer))
             return answer
 
@@ -209,12 +213,12 @@ class ModelSystem:
             self._known[frozen] = known
         return known
 
-    def steps(self, at: Situation, event: Event, ask_guard: AskGuard = ask_at_once) -> list[Step]:
+    def steps(self, at: Situation, event: Event, watch: Watch) -> list[Step]:
         """Return what an event does, which is one thing."""
         if event.trigger not in self.machine.table.rows[at.state] and not self.driver.listens_always:
             return []
         self._put(at)
-        self.driver.asking = ask_guard
+        self.driver.asking, self.driver.calling = watch.guard, watch.callback
         driven = self.driver.send(event.trigger, event.args, event.values)
         taken = tuple((self._sources[place], place) for place in driven.taken)
         return [Step(str(event), event.trigger, self._here(), taken, driven.asked, driven.raised)]

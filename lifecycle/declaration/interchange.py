@@ -84,8 +84,12 @@ class DeclaredTransition(transitions.Transition):
     def execute(self, event_data: EventData) -> bool:
         taken = super().execute(event_data)
         for hook in self.hooks if taken else ():
-            self.on_hook(event_data.model, hook)
+            self.hand_on(event_data.model, hook)
         return taken
+
+    def hand_on(self, model: Any, hook: object) -> None:
+        """Hand a hook on."""
+        self.on_hook(model, hook)
 
 
 def _to_model(model: Any, hook: object) -> None:
@@ -339,11 +343,15 @@ class Driven:
 Asking: TypeAlias = Callable[[str, Callable[[], bool]], bool]
 """What is called with a guard's name, and with what asks it."""
 
+Calling: TypeAlias = Callable[[str, Callable[[], object]], object]
+"""What is called with a callback's name, and with what calls it."""
+
 
 class Driver:
     """Drive the real machine that was taken in, callbacks and all, on one of its models, and watch what it does.
 
-    ``asking`` stands around each guard that is asked; unless told otherwise, it asks.
+    ``asking`` stands around each guard that is asked, ``calling`` around each callback that is called; unless told
+    otherwise, they ask and call.
     """
 
     def __init__(self, taken_in: Machine, model: Any) -> None:
@@ -353,6 +361,7 @@ class Driver:
         self.model = model
         self.attribute = str(self.machine.model_attribute)
         self.asking: Asking = lambda name, ask: ask()
+        self.calling: Calling = lambda name, call: call()
         self._rows = taken_in.ask.taken_in
         self._taken: list[int] = []
         self._asked: list[tuple[str, bool]] = []
@@ -372,7 +381,7 @@ class Driver:
         return tuple(self.machine.on_exception)
 
     def not_of_the_model(self) -> frozenset[str]:
-        """Name the attributes of the model that are the machine's: its triggers, and itself if it is the model."""
+        """Name the attributes of the model that are the machine's: its triggers, and all of its own if it is the model."""
         bound = {name for name, value in vars(self.model).items() if _is_bound_by_machine(value)}
         return frozenset(bound | (_of_the_library(self.machine) if self.model is self.machine else set()))
 
@@ -382,13 +391,18 @@ class Driver:
         conditions = [condition for row in self._rows for condition in row.conditions]
         for place, row in enumerate(self._rows):
             vars(row)["execute"] = self._noting(place, row.execute)
+            if isinstance(row, DeclaredTransition):
+                vars(row)["hand_on"] = self._handing_on(row)
         for condition in conditions:
             vars(condition)["check"] = self._answering(condition)
+        vars(self.machine)["callback"] = self._telling(self.machine.callback)
         try:
             yield
         finally:
+            del vars(self.machine)["callback"]
             for row in self._rows:
                 vars(row).pop("execute", None)
+                vars(row).pop("hand_on", None)
             for condition in conditions:
                 vars(condition).pop("check", None)
 
@@ -400,6 +414,16 @@ class Driver:
             return taken
 
         return noted
+
+    def _telling(self, callback: Callable[[Any, EventData], object]) -> Callable[[Any, EventData], object]:
+        def told(func: Any, event: EventData) -> object:
+            name = func if isinstance(func, str) else name_of_test(func)
+            return self.calling(name, lambda: callback(func, event))
+
+        return told
+
+    def _handing_on(self, row: DeclaredTransition) -> Callable[[Any, object], object]:
+        return lambda model, hook: self.calling("on_hook", lambda: row.on_hook(model, hook))
 
     def _answering(self, condition: Condition) -> Callable[[EventData], bool]:
         name = condition.func if isinstance(condition.func, str) else name_of_test(condition.func)
@@ -446,4 +470,4 @@ def _is_bound_by_machine(value: object) -> bool:
 def _of_the_library(machine: transitions.Machine) -> set[str]:
     """Name what every machine of its kind has; whatever else it has is its author's."""
     kind: Any = next(one for one in type(machine).__mro__ if one.__module__.partition(".")[0] == "transitions")
-    return set(vars(kind(model=None, initial=None)))
+    return {*vars(kind(model=None, initial=None)), "callback"}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
+import os
 import random
+import secrets
 import threading
 import time
+import uuid
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
@@ -422,6 +427,18 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: check_machine(DOOR, invariants=Invariant(lambda state: None, name="i")),
         "invariant i: in state: open it returns None; let it return True or False",
     ),
+    "property is a generator": (
+        lambda: check_machine(DOOR, invariants=Invariant(lambda state: (yield), name="i")),
+        "invariant i: in state: open it returns a value of type generator; let it return True or False",
+    ),
+    "property says no": (
+        lambda: check_machine(DOOR, leads_to=LeadsTo("l", lambda state: "no", "shut")),
+        "leads-to l, premise: in state: open it returns a value of type str; let it return True or False",
+    ),
+    "property counts": (
+        lambda: check_machine(DOOR, invariants=Invariant(lambda state: len(state), name="i")),
+        "invariant i: in state: open it returns a value of type int",
+    ),
     "models": (
         lambda: check_machine(transitions.Machine([Order(), Order()], states=["a"], initial="a", name="two")),
         "machine two: it has 2 models; say which: model=...",
@@ -451,12 +468,33 @@ def guarded(guard: Callable[..., object]) -> transitions.Machine:
 
 
 TOGGLE = itertools.count()
+DICE = random.Random(6)
+
+READING: dict[str, tuple[Callable[[], object], str]] = {
+    "clock": (lambda: time.time(), r"time\.time"),
+    "clock in words": (lambda: time.strftime("%Y"), r"time\.strftime"),
+    "date in words": (lambda: time.ctime(), r"time\.ctime"),
+    "time used": (lambda: time.process_time(), r"time\.process_time"),
+    "date": (lambda: datetime.now(), r"datetime\.now"),
+    "today": (lambda: date.today(), r"date\.today"),
+    "chance": (lambda: random.random(), r"random\.random"),
+    "choice": (lambda: random.choice([True, True]), r"random\.getrandbits"),
+    "dice": (lambda: DICE.random(), r"random\.random"),
+    "the system's dice": (lambda: random.SystemRandom().random(), r"os\.urandom"),
+    "token": (lambda: secrets.token_hex(), r"os\.urandom"),
+    "uuid1": (lambda: uuid.uuid1(), r"uuid\.uuid1"),
+    "uuid4": (lambda: uuid.uuid4(), r"uuid\.uuid4"),
+    "environment": (lambda: os.environ.get("HOME"), r"os\.environ"),
+    "in the environment": (lambda: "HOME" in os.environ, r"os\.environ"),
+    "getenv": (lambda: os.getenv("HOME"), r"os\.environ"),
+    "process": (lambda: os.getpid(), r"os\.getpid"),
+    "address": (lambda: id(DICE), "id"),
+}
+"""What does not answer the same again, and how that is told."""
 
 IMPURE: dict[str, tuple[Callable[[], bool], str]] = {
-    "clock": (lambda: time.time() > 0, "it reads time.time"),
-    "date": (lambda: datetime.now().year > 0, "it reads datetime.now"),
-    "chance": (lambda: random.random() >= 0, "it reads random"),
     "global": (lambda: next(TOGGLE) % 2 == 0, "asked twice the same, it answers"),
+    **{name: (lambda read=read: bool(read()) or True, f"it reads {told}") for name, (read, told) in READING.items()},
 }
 
 
@@ -472,6 +510,66 @@ def test_a_guard_that_is_not_pure_is_named(impure: str) -> None:
         check_machine(guarded(is_due))
 
 
+@pytest.mark.parametrize("reading", READING)
+def test_a_callback_that_is_not_pure_is_named(reading: str) -> None:
+    """Given a callback that does the same whatever it reads today, then it is refused by its name, unless it is trusted."""
+    read, told = READING[reading]
+
+    def stamp() -> None:
+        read()
+
+    with pytest.raises(Invalid, match=f"callback stamp: it reads {told}, so what it does is not the same again"):
+        check_machine(calling(stamp))
+    assert check_machine(calling(stamp), ignore=["stamp", "DICE"]).status == PROVED
+
+
+def calling(callback: Callable[..., object]) -> transitions.Machine:
+    """Give a machine with one callback."""
+    machine = transitions.Machine(states=["a", "b"], initial="a", auto_transitions=False)
+    machine.add_transition("go", "a", "b", after=callback)
+    return machine
+
+
+def test_hooks_of_a_declared_machine_are_watched_too() -> None:
+    """Given a declared machine whose model reads the clock when it is handed a hook, then that is refused as well."""
+
+    class Late:
+        def on_hook(self, hook: object) -> None:
+            time.time()
+
+    machine = Machine("m", ("a", "b"), (Row("a", "go", "b", "click"), Row("b", "back", "a")), "a")
+    with pytest.raises(Invalid, match=r"callback on_hook: it reads time\.time"):
+        check_machine(machine, model=Late())
+
+
+def test_what_libraries_read_for_themselves_is_no_matter() -> None:
+    """Given a callback that copies, or shows what is the same thing twice, then the addresses they know it by do not count."""
+
+    @dataclass
+    class Thing:
+        inner: object = None
+
+    def copy_it() -> None:
+        thing = Thing()
+        thing.inner = thing
+        repr(copy.deepcopy(thing))
+
+    assert check_machine(calling(copy_it)).status == PROVED
+
+
+def test_a_guard_is_watched_wherever_it_is_asked() -> None:
+    """Given a guard that is left to chance in one late situation alone, then it is refused there."""
+    counter = counting()
+
+    def is_due() -> bool:
+        return counter.count != 70 or random.random() < 2
+
+    counter.add_transition("go", "on", None, conditions=is_due)
+    with pytest.raises(Invalid, match=r"guard is_due: it reads random\.random"):
+        check_machine(counter, limit=100)
+    assert check_machine(counter, limit=70).states == 70
+
+
 def test_a_property_that_is_not_pure_is_named() -> None:
     """Given an invariant that reads the clock, or that does not answer the same twice, then it is refused by its name."""
     with pytest.raises(Invalid, match=r"invariant late: it reads time\.monotonic"):
@@ -481,7 +579,7 @@ def test_a_property_that_is_not_pure_is_named() -> None:
 
 
 def test_a_callback_that_is_not_pure_is_named_by_what_it_changes() -> None:
-    """Given a callback that stamps the time, then the trigger and the attribute are named."""
+    """Given a callback that draws a number, then it is named; if it is trusted, the attribute is, until that is too."""
 
     class Stamped(transitions.Machine):
         def __init__(self) -> None:
@@ -492,9 +590,11 @@ def test_a_callback_that_is_not_pure_is_named_by_what_it_changes() -> None:
         def stamp(self) -> None:
             self.at = random.random()
 
+    with pytest.raises(Invalid, match=r"callback stamp: it reads random\.random, .* ignore='stamp'"):
+        check_machine(Stamped, ignore="at")
     with pytest.raises(Invalid, match="trigger go: attribute at is not the same when it is done twice the same"):
-        check_machine(Stamped)
-    assert check_machine(Stamped, ignore="at").status == PROVED
+        check_machine(Stamped, ignore="stamp")
+    assert check_machine(Stamped, ignore=["at", "stamp"]).status == PROVED
 
 
 def test_what_cannot_be_copied_is_named() -> None:
