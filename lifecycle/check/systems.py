@@ -52,7 +52,10 @@ class Situation:
 
 @attrs.frozen(eq=False)
 class Step:
-    """What an event did: where it led, the rows it took, what guards answered, what was raised."""
+    """What an event did: where it led, the rows it took, what guards answered, what was raised.
+
+    ``passed`` are the situations in which a trigger was handled that a callback sent.
+    """
 
     label: str
     trigger: str
@@ -60,6 +63,7 @@ class Step:
     taken: tuple[RowKey, ...]
     asked: Asked
     raised: Thrown | None = None
+    passed: tuple[Situation, ...] = ()
 
 
 T = TypeVar("T")
@@ -219,9 +223,11 @@ class ModelSystem:
             return []
         self._put(at)
         self.driver.asking, self.driver.calling = watch.guard, watch.callback
+        passed: list[Situation] = []
+        self.driver.passing = lambda: passed.append(self._here())
         driven = self.driver.send(event.trigger, event.args, event.values)
         taken = tuple((self._sources[place], place) for place in driven.taken)
-        return [Step(str(event), event.trigger, self._here(), taken, driven.asked, driven.raised)]
+        return [Step(str(event), event.trigger, self._here(), taken, driven.asked, driven.raised, tuple(passed))]
 
     def _put(self, at: Situation) -> None:
         assert at.snapshot is not None

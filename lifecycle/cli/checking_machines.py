@@ -11,14 +11,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
 
 import attrs
 
@@ -30,6 +28,7 @@ from lifecycle.check.purity import Fact, refuse_elsewhere
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
 from lifecycle.cli.target import debug_traceback, is_path, named, parts
 from lifecycle.cli.target import in_short as where_raised
+from lifecycle.cli.watching import Watching, watching
 from lifecycle.cli.writing import Output, on_one_line
 from lifecycle.errors import Invalid, LifecycleError
 
@@ -53,17 +52,16 @@ def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
 
     0 everything is proved, 1 something is refuted, 2 the target or a property is wrong, 3 something is undetermined.
     """
-    with contextlib.redirect_stdout(sys.stdout), Interrupts() as interrupts:
-        output = Output(as_json)  # as JSON, what the machine itself prints is no data
+    with contextlib.redirect_stdout(sys.stdout):  # as JSON, what the machine itself prints is no data
+        output = Output(as_json)
         try:
-            report = report_on(target, LIMIT if limit is None else limit)
+            with watching(output) as watch:
+                report = report_on(target, LIMIT if limit is None else limit, watch)
         except LifecycleError as wrong:
             debug_traceback()
             output.say(on_one_line(str(wrong)), "red")
             return BAD_INPUT
         except BaseException as raised:  # nothing that the author's code raises may pass for a verdict
-            if interrupts.came:
-                raise
             debug_traceback()
             told = Invalid(
                 f"target {target}", f"checking it raises {where_raised(raised)}", "let no code of it raise that"
@@ -74,30 +72,27 @@ def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
         return EXIT_CODES[report.status]
 
 
-def report_on(target: str, limit: int) -> MachineReport:
-    """Check the machine that a target names; refuse what is wrong with it."""
+def report_on(target: str, limit: int, watch: Watching) -> MachineReport:
+    """Check the machine that a target names; refuse what is wrong with it.
+
+    Ctrl-C is no exception here, so that one that the author's code raises is not taken for it.
+    """
     checked = checked_at(target)
-    report = check_machine(checked, limit=limit)
-    refuse_unrepeatable(target, checked)
-    return report
+    report = check_machine(checked, limit=limit, progress=watch.states)
+    if not watch.interrupted:
+        try:
+            refuse_unrepeatable(target, checked)
+        except LifecycleError:
+            if not watch.interrupted:  # a terminal interrupts the other processes as well
+                raise
+    return not_repeated(report) if watch.interrupted else report
 
 
-class Interrupts:
-    """Tell somebody's Ctrl-C from a KeyboardInterrupt that the checked code raises: the signal came, or did not."""
-
-    def __init__(self) -> None:
-        self.came = False
-
-    def __enter__(self) -> Interrupts:
-        self._before = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        raise KeyboardInterrupt
+def not_repeated(report: MachineReport) -> MachineReport:
+    """Say of a report that it was interrupted: what is proved in it would have to be seen in other processes."""
+    sentence = "in other processes, where sets have other orders, the same is done"
+    missing = Found("is-repeatable", sentence, UNDETERMINED, why="interrupted before that was known")
+    return attrs.evolve(report, verdicts=(*report.verdicts, missing))
 
 
 # Finding what is named

@@ -355,7 +355,8 @@ class Driver:
     """Drive the real machine that was taken in, callbacks and all, on one of its models, and watch what it does.
 
     ``asking`` stands around each guard that is asked, ``calling`` around each callback that is called; unless told
-    otherwise, they ask and call.
+    otherwise, they ask and call. ``passing`` is called where a trigger that a callback sent is about to be handled: there
+    the model is in the middle of what was sent.
     """
 
     def __init__(self, taken_in: Machine, model: Any) -> None:
@@ -366,6 +367,8 @@ class Driver:
         self.attribute = str(self.machine.model_attribute)
         self.asking: Asking = lambda name, ask: ask()
         self.calling: Calling = lambda name, call: call()
+        self.passing: Callable[[], object] = lambda: None
+        self._depth = 0
         self._rows = taken_in.ask.taken_in
         self._taken: list[int] = []
         self._asked: list[tuple[str, bool]] = []
@@ -412,7 +415,13 @@ class Driver:
 
     def _noting(self, place: int, execute: Callable[[EventData], bool]) -> Callable[[EventData], bool]:
         def noted(event: EventData) -> bool:
-            taken = execute(event)
+            if self._depth or self._taken:
+                self.passing()
+            self._depth += 1
+            try:
+                taken = execute(event)
+            finally:
+                self._depth -= 1
             if taken:
                 self._taken.append(place)
             return taken

@@ -22,9 +22,9 @@ import transitions
 from transitions.extensions import HierarchicalMachine, LockedMachine
 from transitions.extensions.asyncio import AsyncMachine
 
-from lifecycle.check.machines import check_machine, facts
+from lifecycle.check.machines import check_machine, facts, system_of
 from lifecycle.check.properties import Checked, Event, Invariant, LeadsTo
-from lifecycle.check.purity import refuse_elsewhere
+from lifecycle.check.purity import Tripwire, refuse_elsewhere
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
 from lifecycle.declaration import Guard, Machine, Row, State
 from lifecycle.errors import DefinitionError, Invalid
@@ -301,6 +301,46 @@ def test_what_is_never_reached_is_undetermined() -> None:
     found = report.verdict("everything-is-reached")
     assert (report.status, found.status) == (UNDETERMINED, UNDETERMINED)
     assert found.why == "state b is never reached; row a go -> b if never is never taken"
+
+
+@pytest.mark.parametrize("queued", [False, True])
+def test_what_is_passed_through_is_reached_and_asked_about(queued: bool) -> None:
+    """Given a callback that sends the next trigger, then the state between is reached, and invariants hold there or do not."""
+
+    class Hasty:
+        state: str
+
+        def __init__(self) -> None:
+            self.machine = transitions.Machine(self, states=["a", "b", "c"], initial="a", queued=queued)
+            self.machine.add_transition("go", "a", "b", after="on")
+            self.machine.add_transition("end", "b", "c")
+            self.machine.add_transition("back", "c", "a")
+
+        def on(self) -> None:
+            self.end()  # type: ignore[attr-defined]
+
+    never_b = Invariant(lambda state: state != "b", name="never_b")
+    in_b = Invariant(lambda state: state == "b", "b", name="in_b")
+    in_c = Invariant(lambda state: state == "c", "c", name="in_c")
+    report = check_machine(Hasty, invariants=[never_b, in_b, in_c])
+    assert report.verdict("everything-is-reached").status == PROVED
+    assert [report.verdict(name).status for name in ("never_b", "in_b", "in_c")] == [REFUTED, PROVED, PROVED]
+    trace = report.verdict("never_b").trace
+    assert trace is not None
+    assert [(move.sent, move.changes) for move in trace.moves] == [("go (in passing)", {"state": ("a", "b")})]
+
+
+def test_a_row_whose_guard_fails_is_not_passed_through() -> None:
+    """Given two rows of one trigger, the first of which is not taken, then nothing is passed through."""
+    machine = transitions.Machine(states=["a", "b"], initial="a", auto_transitions=False)
+    machine.add_transition("go", "a", None, conditions=lambda: False)
+    machine.add_transition("go", "a", "b", before=lambda: None)
+    system = system_of(Checked(machine))
+    with system.at_work():
+        start = system.start()
+        assert start is not None
+        (step,) = system.steps(start, Event("go"), Tripwire())
+    assert (step.passed, step.after.state) == ((), "b")
 
 
 def test_a_premise_that_is_never_reached_is_undetermined() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lifecycle.cli import checking_machines
 from lifecycle.cli.checking_machines import HASH_SEEDS, check_target, facts_elsewhere
+from lifecycle.errors import Invalid
 
 MACHINE = '''
 import string
@@ -236,18 +237,40 @@ def test_a_target_that_would_end_the_process_is_refused(place: Path, capsys: pyt
         assert raised[:10] in capsys.readouterr().err
 
 
-def test_ctrl_c_stops_the_check(place: Path) -> None:
-    """Given a real Ctrl-C while a guard is asked, then it is nobody's finding, and the signal means what it did before."""
+def test_ctrl_c_asks_for_what_is_known(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a real Ctrl-C while a guard is asked, then what is known by then is told, and nothing is proved: exit code 3."""
     (place / "slow.py").write_text(
-        "import os, signal\nfrom machines_here import *\n"
-        "def ask(*given):\n    os.kill(os.getpid(), signal.SIGINT)\n    return True\n"
+        "import pathlib, signal\nfrom machines_here import *\nasked = pathlib.Path('asked')\n"
+        "def ask(*given):\n"
+        "    if not asked.exists():\n        asked.touch()\n        signal.raise_signal(signal.SIGINT)\n"
+        "    return True\n"
         "SLOW = Declared('d', ('a', 'b'), (Row('a', 'go', 'b', conditions=Guard('slow', ask)),), 'a')\n",
         "utf-8",
     )
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        check_target("slow.py:SLOW", as_json=False, limit=None)
+    assert check_target("slow.py:SLOW", as_json=False, limit=None) == 3
+    captured = capsys.readouterr()
+    assert "no guard and no callback raises\n             the search stopped after 1 situations" in captured.out
+    assert captured.out.endswith("UNDETERMINED: machine d, the first 1 situations, 1 steps\n")
     assert before is signal.getsignal(signal.SIGINT)
+
+
+def test_ctrl_c_while_other_processes_are_waited_for_proves_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a Ctrl-C that other processes get as well, then it is told that nothing is known of them: exit code 3."""
+
+    def interrupted(target: str, checked: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise Invalid("target", "in another process it fails: KeyboardInterrupt", "repair it")
+
+    monkeypatch.setattr(checking_machines, "refuse_unrepeatable", interrupted)
+    assert check_target("machines_here.py:DOOR", as_json=False, limit=None) == 3
+    captured = capsys.readouterr()
+    assert "all 2 situations" in captured.out and "KeyboardInterrupt" not in captured.out + captured.err
+    assert (
+        "UNDETERMINED is-repeatable: in other processes, where sets have other orders, the same is done" in captured.out
+    )
 
 
 def test_neighbours_of_a_target_are_not_taken_for_modules_of_python(
