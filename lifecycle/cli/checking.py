@@ -79,7 +79,7 @@ def check(
     if target is not None:
         from lifecycle.cli.checking_machines import check_target
 
-        return check_target(target, as_json=as_json, limit=limit)
+        return check_target(target, as_json=as_json, limit=limit, junit=junit)
     from lifecycle.cli.verdicts import CHECKS
 
     return CHECKS[kind](wanted, Output(as_json))
@@ -105,7 +105,7 @@ def fitting(kind: str, wanted: Wanted, as_json: bool) -> None:
         "--configuration": bool(wanted.configurations) and kind in ("TARGET", "--list"),
         "--mermaid": wanted.mermaid and kind not in TELLING,
         "--pytest": wanted.pytest is not None and kind not in TELLING,
-        "--junit": wanted.junit is not None and kind != "",
+        "--junit": wanted.junit is not None and kind not in ("", "TARGET"),
         "--json": as_json and (kind == "--step" or wanted.mermaid),
     }
     for name, given in senseless.items():

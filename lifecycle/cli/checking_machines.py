@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ from lifecycle.check.machines import LIMIT, check_machine, facts, in_short, mach
 from lifecycle.check.properties import Checked
 from lifecycle.check.purity import Fact, refuse_elsewhere
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
+from lifecycle.cli.filing import Case, suite, writable, write_file
 from lifecycle.cli.target import debug_traceback, is_path, named, parts
 from lifecycle.cli.target import in_short as where_raised
 from lifecycle.cli.watching import Watching, watching
@@ -47,7 +49,7 @@ SECONDS_MAX = 60
 CODE = "import sys; from lifecycle.cli.checking_machines import tell_facts; tell_facts(int(sys.argv[1]), sys.argv[2])"
 
 
-def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
+def check_target(target: str, *, as_json: bool, limit: int | None, junit: Path | None = None) -> int:
     """Check the machine that a target names, print what was found, and return the exit code.
 
     0 everything is proved, 1 something is refuted, 2 the target or a property is wrong, 3 something is undetermined.
@@ -55,8 +57,12 @@ def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
     with contextlib.redirect_stdout(sys.stdout):  # as JSON, what the machine itself prints is no data
         output = Output(as_json)
         try:
+            writable(junit)
+            started = time.perf_counter()
             with watching(output) as watch:
                 report = report_on(target, LIMIT if limit is None else limit, watch)
+            if junit is not None:
+                write_file(junit, as_junit(target, report, time.perf_counter() - started))
         except LifecycleError as wrong:
             debug_traceback()
             output.say(on_one_line(str(wrong)), "red")
@@ -191,6 +197,13 @@ def write(output: Output, report: MachineReport) -> None:
         complete=report.complete,
         notes=list(report.notes),
     )
+
+
+def as_junit(target: str, report: MachineReport, seconds: float) -> str:
+    """Return a report as JUnit XML."""
+    cases = [Case(one.name, one.sentence, one.status, one.why, "\n".join(one.lines())) for one in report.verdicts]
+    covered = f"{'all' if report.complete else 'the first'} {report.states} situations, {report.transitions} steps"
+    return suite(target, cases, {report.machine: covered}, seconds)
 
 
 def as_json_verdict(verdict: Found) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,26 @@ def test_json_is_one_object_a_line(place: Path, capsys: pytest.CaptureFixture[st
     assert lines[3]["status"] == "REFUTED" and lines[3]["moves"] == [] and lines[3]["forever"] == []
     assert lines[-1]["status"] == "REFUTED" and lines[-1]["states"] == 2
     assert "a machine prints" in captured.err
+
+
+def test_junit_is_written(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given --junit, then what is refuted is a failure with its story, what is undetermined an error."""
+    file = place / "it.xml"
+    assert check_target("machines_here.py:REFUTED", as_json=False, limit=None, junit=file) == 1
+    root = ET.parse(file).getroot()
+    assert {"tests": "4", "failures": "1", "errors": "0"}.items() <= root.attrib.items()
+    (failure,) = root.iter("failure")
+    assert failure.get("message") == "The door is never open" and "at first        state: open" in str(failure.text)
+    (fact,) = root.iter("property")
+    assert (fact.get("name"), fact.get("value")) == ("door", "all 2 situations, 1 steps")
+    assert {case.get("classname") for case in root.iter("testcase")} == {"machines_here.py:REFUTED"}
+    assert check_target("machines_here.py:DOOR", as_json=False, limit=1, junit=file) == 3
+    assert {str(error.get("message"))[:40] for error in ET.parse(file).getroot().iter("error")} == {
+        "undetermined: the search stopped after 1"
+    }
+    capsys.readouterr()
+    assert check_target("machines_here.py:DOOR", as_json=False, limit=1, junit=place / "no" / "it.xml") == 2
+    assert "there is no such folder" in capsys.readouterr().err
 
 
 WRONG = {
