@@ -187,7 +187,13 @@ def from_transitions(machine: transitions.Machine, name: str | None = None, auto
 
 def _refuse_nested(machine: transitions.Machine, name: str) -> None:
     if isinstance(machine, HierarchicalMachine):
-        text = f"a {type(machine).__name__} has nested or parallel states, and a table is flat"
+        kind, nests = type(machine).__name__, any(state.states for state in machine.states.values())
+        has = (
+            "has nested or parallel states"
+            if nests
+            else "may nest states and finds them otherwise, also if none is nested"
+        )
+        text = f"a {kind} {has}, and a table is flat"
         fault = Fault("nested state", f"machine {name}", text)
         raise DefinitionError(f"machine {name}", text, "take in a flat Machine of the same rows", faults=(fault,))
 
