@@ -134,7 +134,7 @@ class TableSystem:
         asked: list[tuple[str, object]] = []
 
         def ask(guard: Guard, row: FlatRow, values: Mapping[str, object]) -> object:
-            answer = supposed.get(guard.name) if guard.test is None else None
+            answer: object = supposed.get(guard.name) if guard.test is None else None
             if answer is None:
                 answer = watch.guard(guard.name, lambda: self._answer(guard, row, values))
             asked.append((guard.name, answer))

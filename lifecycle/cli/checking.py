@@ -41,7 +41,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     "--assumptions", is_flag=True, help="Show on which assumption each promise rests, one withdrawn at a time."
 )
 @click.option("--mutants", is_flag=True, help="Break the kernel in every way, and show what finds each out.")
-@click.option("--seeds", is_flag=True, help="Find the five bugs again that this engine was made for: exit code 0 if all are.")
+@click.option(
+    "--seeds", is_flag=True, help="Find the five bugs again that this engine was made for: exit code 0 if all are."
+)
 @click.option("--without", metavar="NAME", help="Check the kernel of one mutant, and tell how it is found out.")
 @click.option("--step", is_flag=True, help="Go through the states by hand; with --without, those of a mutant.")
 @click.option("--list", "listing", is_flag=True, help="List worlds, properties and mutants by name.")
