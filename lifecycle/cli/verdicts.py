@@ -7,9 +7,7 @@ file: whatever interrupts a check, what is known by then is said, and is never g
 from __future__ import annotations
 
 import contextlib
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import attrs
 
@@ -27,7 +25,6 @@ from lifecycle.check import (
     Killed,
     Mutant,
     Report,
-    Verdict,
     configuration,
     every_mutant,
     kill,
@@ -44,6 +41,7 @@ from lifecycle.check.rules import SAFETY
 from lifecycle.check.telling import Story, record, text, told
 from lifecycle.cli.checking import Wanted
 from lifecycle.cli.exploring import explore_by_hand
+from lifecycle.cli.filing import Case, suite, writable, write_file
 from lifecycle.cli.reading import write_table
 from lifecycle.cli.watching import Watching, watching
 from lifecycle.cli.writing import Output
@@ -144,36 +142,14 @@ def write_records(output: Output, report: Report, stories: Sequence[Told], watch
 
 
 def junit(report: Report, stories: Sequence[Told]) -> str:
-    """Write a report as JUnit XML: refuted is a failure, undetermined an error."""
+    """Write a report as JUnit XML."""
     by_name = {example.property: text(story) for example, story in stories}
-    statuses = [one.status for one in report.verdicts]
-    counts = {"failures": statuses.count(REFUTED), "errors": statuses.count(UNDETERMINED) + bool(report.unreached)}
-    tests = len(statuses) + bool(report.unreached)
-    seconds = sum(one.seconds for one in report.sizes)
-    suite = ET.Element("testsuite", name="lifecycle check", tests=str(tests), time=f"{seconds:.3f}")
-    suite.attrib.update({name: str(number) for name, number in counts.items()})
-    properties = ET.SubElement(suite, "properties")
-    for size in report.sizes:
-        value = f"{cut(size.states, size.complete)} states; {size.bounds}"
-        ET.SubElement(properties, "property", name=size.configuration, value=value)
-    for one in report.verdicts:
-        add_case(suite, one, by_name.get(one.name, ""))
+    cases = [Case(one.name, one.sentence, one.status, one.why, by_name.get(one.name, "")) for one in report.verdicts]
     if report.unreached:
-        unreached = Verdict(
-            "everything-is-reached", "", UNDETERMINED, None, f"not reached: {', '.join(report.unreached)}"
-        )
-        add_case(suite, unreached, "")
-    ET.indent(suite)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
-
-
-def add_case(suite: ET.Element, verdict: Verdict, story: str) -> None:
-    """Add one property to a suite."""
-    case = ET.SubElement(suite, "testcase", classname="lifecycle.check", name=verdict.name)
-    if verdict.status == REFUTED:
-        ET.SubElement(case, "failure", message=verdict.sentence).text = story
-    elif verdict.status == UNDETERMINED:
-        ET.SubElement(case, "error", message=f"undetermined: {verdict.why}")
+        why = f"not reached: {', '.join(report.unreached)}"
+        cases.append(Case("everything-is-reached", "", UNDETERMINED, why))
+    worlds = {size.configuration: f"{cut(size.states, size.complete)} states; {size.bounds}" for size in report.sizes}
+    return suite("lifecycle.check", cases, worlds, sum(one.seconds for one in report.sizes))
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------
@@ -192,21 +168,6 @@ def tell(output: Output, wanted: Wanted, stories: Sequence[Told]) -> None:
             return
         write_file(wanted.pytest, file_of_tests(wanted.pytest.name, stories))
         output.say(f"{wanted.pytest} is written; run it with python -m pytest {wanted.pytest}")
-
-
-def writable(*paths: Path | None) -> None:
-    """Refuse, before any work is done, files whose folder is not there."""
-    for path in paths:
-        if path is not None and not path.absolute().parent.is_dir():
-            raise Invalid(f"file {path}", "there is no such folder", "make it, or name another file")
-
-
-def write_file(path: Path, content: str) -> None:
-    """Write a file; say in one sentence why not."""
-    try:
-        path.write_text(content, "utf-8")
-    except OSError as fault:
-        raise Invalid(f"file {path}", f"it cannot be written ({fault.strerror})", "name another") from None
 
 
 # -- mutants ----------------------------------------------------------------------------------------------------------
@@ -257,7 +218,7 @@ def check_seeds(wanted: Wanted, output: Output) -> int:
     for example, story in stories:
         output.data(kind="seed", **record(story, example))
     tell(output, wanted, stories)
-    output.say(f"{len(stories)} of {len(SEEDS)} seed bugs are found out")
+    output.say(f"{len(stories)} of {len(SEEDS)} seed bugs are found out again, as all must be")
     return 0 if len(stories) == len(SEEDS) else EXITS[REFUTED]
 
 

@@ -137,7 +137,7 @@ def test_survivor_is_undetermined(check: Command) -> None:
 def test_seeds_are_found_again(check: Command) -> None:
     """Given --seeds, then the five bugs are found, each with its story."""
     ran = check("--seeds")
-    assert (0, "5 of 5 seed bugs are found out\n") == (ran.code, ran.err)
+    assert (0, "5 of 5 seed bugs are found out again, as all must be\n") == (ran.code, ran.err)
     assert [seed.name for seed in SEEDS] == [
         line.rpartition(" ")[2] for line in ran.out.splitlines() if " is broken by " in line
     ]
