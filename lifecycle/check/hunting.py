@@ -34,21 +34,26 @@ CODE = "import sys; from lifecycle.check.hunting import serve; serve(sys.stdin.b
 
 
 def hunt(
-    mutants: Sequence[Mutant], configurations: Sequence[Configuration] = SMALL, *, processes: int | None = None
+    mutants: Sequence[Mutant],
+    configurations: Sequence[Configuration] = SMALL,
+    *,
+    processes: int | None = None,
+    limit: int | None = None,
 ) -> Generator[Killed, None, None]:
     """Look for the first property that each mutant breaks, and yield them in the order of the mutants.
 
-    ``processes`` none: as many as there are cores, if the mutants are many enough. Whoever stops asking stops the hunt.
+    ``processes`` none: as many as there are cores, if the mutants are many enough. No more than ``limit`` states of
+    each configuration are visited. Whoever stops asking stops the hunt.
     """
     several = min(os.cpu_count() or 1, PROCESSES_MAX) if processes is None else processes
     names = [one.name for one in mutants]
     if several < 2 or len(mutants) < WORTH or not {one.name for one in every_mutant()}.issuperset(names):
-        yield from (kill(one, configurations) for one in mutants)
+        yield from (kill(one, configurations, limit=limit) for one in mutants)
         return
     hunters = Hunters()
     pool = ThreadPoolExecutor(several)
     try:
-        yield from pool.map(lambda name: hunters.mine().kill(name, configurations), names)
+        yield from pool.map(lambda name: hunters.mine().kill(name, configurations, limit), names)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         hunters.end()
@@ -68,12 +73,12 @@ class Hunter:
             start_new_session=True,
         )
 
-    def kill(self, name: str, configurations: Sequence[Configuration]) -> Killed:
+    def kill(self, name: str, configurations: Sequence[Configuration], limit: int | None = None) -> Killed:
         """Have a mutant hunted."""
         orders, answers = self.process.stdin, self.process.stdout
         assert orders is not None and answers is not None
         try:
-            pickle.dump((name, tuple(configurations)), orders)
+            pickle.dump((name, tuple(configurations), limit), orders)
             orders.flush()
             found: Killed = pickle.load(answers)
         except (EOFError, OSError):
@@ -121,8 +126,8 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
     """Hunt what is ordered, one after the other, until there are no more orders; this is what a hunter does."""
     while True:
         try:
-            name, configurations = pickle.load(orders)
+            name, configurations, limit = pickle.load(orders)
         except EOFError:
             return
-        pickle.dump(kill(mutant(name), configurations), answers)
+        pickle.dump(kill(mutant(name), configurations, limit=limit), answers)
         answers.flush()
