@@ -631,7 +631,7 @@ SAFETY: tuple[Property, ...] = (
     ),
     Property(
         "deadline-covers-timeout",
-        "the deadline runs exactly while the run's code is at work",
+        "the deadline runs exactly while the run's code is at work (for how long is arithmetic, and not checked here)",
         lambda case: (
             case.after.head is not None and case.after.head.deadline is not None
             if case.changed and case.move.side != "client"
