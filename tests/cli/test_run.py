@@ -7,12 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from lifecycle import Policy, SQLiteStore
 from lifecycle.cli.command import lifecycle
 from tests.cli.driving import AGENTS, COMMAND, agent, environment, piped, said
+from tests.store.contract import keep
+from tests.store.lives import Life
 
 
 @pytest.fixture
@@ -109,6 +113,29 @@ def test_a_key_of_other_content_is_refused(store: str, tmp_path: Path) -> None:
     assert (2, "") == (ran.code, ran.out)
     assert "key k: " in ran.err
     assert not (tmp_path / "other").exists()
+
+
+def full(store: str, begun: bool) -> None:
+    """Leave a session whose queue is full behind a head that was executing, or is pending."""
+    life = Life("s")
+    life.start("r-0", agent=agent("hello"))
+    for number in range(1, Policy().queue_max + 1):
+        life.start(f"r-{number}", agent=agent("hello"))
+    if begun:
+        life.begin()
+    with closing(SQLiteStore(store)) as kept:
+        keep(kept, life)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_full_queue_behind_what_a_dead_process_left_is_taken_up(store: str, begun: bool) -> None:
+    """A session is not refused for a queue that goes on once somebody takes it up."""
+    full(store, begun)
+    ran = said("run", agent("hello"), "ada", "--session", "s", "--store", store)
+    assert "Recovered" in said("history", "s", "--store", store).out
+    assert 0 == ran.code or "holds 32 runs" in ran.err
+    again = said("run", agent("hello"), "ada", "--session", "s", "--store", store)
+    assert 0 == again.code
 
 
 @pytest.mark.parametrize("name", ["counts_its_calls", "parks"])

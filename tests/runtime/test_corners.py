@@ -477,6 +477,24 @@ async def test_unknown_agent_that_becomes_known_begins_only_what_still_waits(sta
     actor.returns()
 
 
+@pytest.mark.parametrize("ends", ["queued", "head"])
+async def test_run_that_waits_for_its_agent_is_forgotten_only_with_its_own_end(stage: Stage, ends: str) -> None:
+    """Given two runs of a session whose agent nobody knows, when one of them is aborted, then registering the agent
+    begins the other.
+    """
+    runtime = await stage.open(policy=NO_GRACE)
+    head, queued = [await runtime.admit("no such:agent", session="s-1") for _ in range(2)]
+    await stage.settle()
+    gone, waits = (queued, head) if ends == "queued" else (head, queued)
+    await gone.abort()
+    await stage.settle()
+    actor = Actor()
+    runtime.register(actor, "no such:agent")
+    await stage.settle()
+    assert [waits.id] == actor.called
+    actor.returns()
+
+
 # -- the watchdog -----------------------------------------------------------------------------------------------------
 
 

@@ -55,6 +55,63 @@ async def test_observer_that_raises_changes_nothing_and_is_counted(
     assert "no veto" in caplog.text
 
 
+async def test_observer_that_looks_at_a_cancelled_future_harms_no_other_session(stage: Stage) -> None:
+    """Given an observer of one session that raises what is no Exception, when three sessions start in one group, then
+    each start is acknowledged, and each run begins.
+    """
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone.cancel()
+
+    def looks(observed: Observed) -> None:
+        if observed.session == "s-1":
+            gone.result()
+
+    runtime = await stage.open(observer=looks, policy=NO_GRACE)
+    actors = [Actor() for _ in range(3)]
+    starts = [stage.start(actor, session=f"s-{number}") for number, actor in enumerate(actors, 1)]
+    handles = await asyncio.gather(*starts)
+    await stage.settle()
+    assert ["running"] * 3 == [handle.state for handle in handles]
+    assert 0 < runtime.counters["observer_errors"]
+    for actor in actors:
+        actor.returns()
+
+
+async def test_listener_that_looks_at_a_cancelled_future_holds_up_no_abort(stage: Stage) -> None:
+    """Given a listener of a run's signal that raises what is no Exception, when runs of three sessions are aborted
+    together, then each abort is acknowledged, and each run is over here as it is in the store.
+    """
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone.cancel()
+    runtime = await stage.open(policy=NO_GRACE)
+    handles = [await stage.start(Actor(), session=f"s-{number}") for number in (1, 2, 3)]
+    await stage.settle()
+    signal = handles[0].signal
+    assert signal is not None
+    signal.add_listener(lambda cause: gone.result())
+    await asyncio.gather(*(handle.abort() for handle in handles))
+    assert ["interrupted"] * 3 == [handle.state for handle in handles]
+    assert 1 == runtime.counters["observer_errors"]
+
+
+async def test_wish_to_leave_reaches_the_loop_after_the_others_of_its_group_were_told(memory_stage: Stage) -> None:
+    """Given a step whose performing raises the wish to leave, when its group is durable, then the others are told of
+    their steps before the loop is.
+    """
+    runtime = await memory_stage.open()
+    writer = runtime._writer
+    assert writer is not None
+    told: list[str] = []
+
+    def leaves(verdict: object) -> None:
+        raise KeyboardInterrupt
+
+    group: Any = [(None, leaves), (None, lambda verdict: told.append("told"))]
+    with pytest.raises(KeyboardInterrupt):
+        writer._finish(group, [None, None], 0.0)
+    assert ["told"] == told
+
+
 async def test_observer_that_was_removed_is_told_no_more(stage: Stage) -> None:
     """Given an observer that stops, even while it is told, even twice, then it is told nothing more; the others are."""
     runtime = await stage.open()
