@@ -595,6 +595,14 @@ def decide_wrongly(
     return decision(run_id(place), plan, "approve", by, digest=digest)
 
 
+def decide_emptily(place: int, plan: AskPlan, by: str, session: Session | None, memory: Remembered) -> Input | None:
+    """Answer an open question, and say nothing."""
+    run = None if session is None else run_named(session, run_id(place))
+    if run is None or not is_open(run, plan.id):
+        return None
+    return Decide(run_id(place), plan.id, "nothing", "answer", by, question_of(plan).digest, "")
+
+
 def decide_again(place: int, plan: AskPlan, other: bool, session: Session | None, memory: Remembered) -> Input | None:
     """Answer a question of the batch that is answered: the same decision again, or another."""
     run = None if session is None else run_named(session, run_id(place))
@@ -746,6 +754,8 @@ def abused_question(config: Configuration, place: int, plan: RunPlan, ask: AskPl
     yield wrong(f"{STRANGER} approves {q}", partial(decide_wrongly, place, ask, STRANGER, ""), "owner-only")
     other = partial(decide_wrongly, place, ask, plan.owner, "digest of something else")
     yield wrong(f"something that was not shown is approved as {q}", other, "digest-matches")
+    empty = partial(decide_emptily, place, ask, plan.owner)
+    yield wrong(f"{plan.owner} answers {q} with nothing", empty, "answer-takes-effect")
     yield wrong(f"{q}, answered, is answered the same again", partial(decide_again, place, ask, False), "decide-once")
     yield wrong(f"{q}, answered, is answered otherwise", partial(decide_again, place, ask, True), "decide-once")
     yield wrong(f"{q}, closed, is approved", partial(decide_closed, config, place, ask), "decide-once", memory=place)
@@ -763,9 +773,11 @@ def report(word: str, session: Session | None, memory: Remembered) -> Input | No
     return None if session is None else ProviderReported(word)
 
 
-def report_foreign(run: str | None, advisory: bool, session: Session | None, memory: Remembered) -> Input | None:
-    """A provider says something about another run, or gives advice."""
-    return None if session is None else ProviderReported("error", run=run, advisory=advisory)
+def report_foreign(
+    run: str | None, execution: int | None, advisory: bool, session: Session | None, memory: Remembered
+) -> Input | None:
+    """A provider says something about another run, or another execution, or gives advice."""
+    return None if session is None else ProviderReported("error", run=run, execution=execution, advisory=advisory)
 
 
 def providers(config: Configuration) -> Iterator[Move]:
@@ -775,9 +787,16 @@ def providers(config: Configuration) -> Iterator[Move]:
     for word in REPORTS:
         yield Move(f"the provider reports {word}", "provider", partial(report, word))
     if "abuse" in config.families:
-        late = {"fault": True, "unchanged": "stale-is-noop"}
-        yield Move("the provider reports on another run", "late", partial(report_foreign, "r0", False), **late)  # type: ignore[arg-type]
-        yield Move("the provider gives advice", "late", partial(report_foreign, None, True), **late)  # type: ignore[arg-type]
+        for name, run, execution, advisory in FOREIGN:
+            foreign = partial(report_foreign, run, execution, advisory)
+            yield Move(f"the provider {name}", "late", foreign, fault=True, unchanged="stale-is-noop")
+
+
+FOREIGN: tuple[tuple[str, str | None, int | None, bool], ...] = (
+    ("reports on another run", "r0", None, False),
+    ("reports on an old execution", None, OLD, False),
+    ("gives advice", None, None, True),
+)
 
 
 # -- timers -----------------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from lifecycle.kernel.inputs import (
     StartRun,
     TimerFired,
 )
-from lifecycle.kernel.judges import Judge, Named, caller_may_abort, has_room, key_is_new
+from lifecycle.kernel.judges import Judge, Named, caller_may_abort, has_room, key_is_new, report_is_current
 from lifecycle.kernel.judging_decisions import not_decided_otherwise, request_still_open
 from lifecycle.kernel.refusing import denied
 from lifecycle.kernel.replies import Aborted, Admitted, Decided, Joined, Reply, Stale
@@ -439,6 +439,11 @@ def taken_too_late(session: Session | None, given: Decide, about: Named) -> Repl
     return None if closed is None else Decided(given.run, given.request, given.decision, given.kind)
 
 
+def any_execution(session: Session | None, given: ProviderReported, about: object) -> Reply | None:
+    """Take a report, whichever execution it names."""
+    return report_is_current(session, altered(given, execution=None), about)
+
+
 def only_rejects(session: Session | None, given: StartRun, about: object) -> Reply | None:
     """Have room for any number of runs."""
     return has_room(session, given, about) if given.when_busy == "reject" else None
@@ -776,6 +781,16 @@ BY_HAND: tuple[Mutant, ...] = (
         "late-decision-taken",
         "who decides when the question is closed is told that it counts",
         lambda: with_judge(Decide, "request_still_open", taken_too_late),
+    ),
+    Mutant(
+        "nothing-is-an-answer",
+        "code that waits is handed an answer that says nothing",
+        lambda: without_judge(Decide, "decision_is_well_formed"),
+    ),
+    Mutant(
+        "old-report-obeyed",
+        "a report on an execution that is over ends the run",
+        lambda: with_judge(ProviderReported, "report_is_current", any_execution),
     ),
     Mutant("queue-is-a-stack", "the newest run goes before those that wait", lambda: Changed(newest_first)),
     Mutant(

@@ -153,6 +153,8 @@ def told_of_decision(case: Case, given: Decide) -> Told:
     if not may(case):
         return "Denied"
     request = about[1]
+    if given.kind == "answer" and not given.content:
+        return "Invalid"
     answer = request.answer
     if answer is not None and answer.kind == "expired":
         answer = None
