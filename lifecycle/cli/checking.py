@@ -103,7 +103,7 @@ TELLING = ("", "--seeds", "--without")
 def fitting(kind: str, wanted: Wanted, as_json: bool) -> None:
     """Refuse options that say nothing to the kind of check that is asked for."""
     senseless = {
-        "--limit-states": wanted.limit is not None and kind not in ("", "TARGET", "--assumptions"),
+        "--limit-states": wanted.limit is not None and kind in ("--list", "--step"),
         "--configuration": bool(wanted.configurations) and kind in ("TARGET", "--list"),
         "--mermaid": wanted.mermaid and kind not in TELLING,
         "--pytest": wanted.pytest is not None and kind not in TELLING,

@@ -7,6 +7,7 @@ file: whatever interrupts a check, what is known by then is said, and is never g
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import attrs
@@ -179,7 +180,7 @@ def check_without(wanted: Wanted, output: Output) -> int:
     writable(wanted.pytest)
     with watching(output) as watch:
         watch.say(f"mutant {broken.name}")
-        killed = kill(broken, configs)
+        killed = kill(broken, configs, limit=wanted.limit)
     if killed.counterexample is None:
         return survived(output, killed)
     story = told(killed.counterexample, broken)
@@ -190,12 +191,18 @@ def check_without(wanted: Wanted, output: Output) -> int:
     return EXITS[REFUTED]
 
 
+CUT = "the search was cut short, and nothing it visited was wrong"
+
+
 def survived(output: Output, killed: Killed) -> int:
     """Say that no property notices a mutant, and whether none could."""
     reason = EQUIVALENT.get(killed.mutant)
     status = UNDETERMINED if reason is None else PROVED
-    output.data(kind="mutant", mutant=killed.mutant, verdict=status, equivalent=reason, seconds=killed.seconds)
-    if reason is None:
+    known = {"verdict": status, "equivalent": reason, "complete": killed.complete, "seconds": killed.seconds}
+    output.data(kind="mutant", mutant=killed.mutant, **known)
+    if reason is None and not killed.complete:
+        output.say(f"mutant {killed.mutant}: {CUT}; raise --limit-states")
+    elif reason is None:
         output.say(
             f"mutant {killed.mutant}: no property of these worlds notices it; explore others with --configuration"
         )
@@ -211,7 +218,7 @@ def check_seeds(wanted: Wanted, output: Output) -> int:
     with watching(output) as watch:
         for one in SEEDS:
             watch.say(one.name)
-            found.append((one, kill(one, chosen(wanted))))
+            found.append((one, kill(one, chosen(wanted), limit=wanted.limit)))
     stories = [
         (killed.counterexample, told(killed.counterexample, one)) for one, killed in found if killed.counterexample
     ]
@@ -226,7 +233,7 @@ def check_mutants(wanted: Wanted, output: Output) -> int:
     """Break the kernel in every way, and write what finds each out; those that survive must be equivalent."""
     every, configs = every_mutant(), chosen(wanted)
     killed: list[Killed] = []
-    with watching(output) as watch, contextlib.closing(hunt(every, configs)) as hunted:
+    with watching(output) as watch, contextlib.closing(hunt(every, configs, limit=wanted.limit)) as hunted:
         for at, one in enumerate(every, 1):
             if watch.interrupted:
                 break
@@ -239,11 +246,16 @@ def check_mutants(wanted: Wanted, output: Output) -> int:
     return sum_up(output, killed, len(every))
 
 
+def fate(one: Killed) -> str:
+    """Say what became of a mutant that was not found out."""
+    return "equivalent" if one.mutant in EQUIVALENT else "survived" if one.complete else "cut short"
+
+
 def killed_row(one: Killed) -> tuple[str, ...]:
     """Return the row of one mutant."""
     example, seconds = one.counterexample, f"{one.seconds:.2f}"
     if example is None:
-        return one.mutant, "equivalent" if one.mutant in EQUIVALENT else "survived", "", "", seconds
+        return one.mutant, fate(one), "", "", seconds
     forever = "" if example.forever is None else f" + {len(example.forever)} for ever"
     return one.mutant, example.property, f"{len(example.moves)}{forever}", str(example.faults), seconds
 
@@ -252,23 +264,32 @@ def killed_record(one: Killed) -> dict[str, object]:
     """Return the record of one mutant."""
     example = None if one.counterexample is None else attrs.asdict(one.counterexample)
     equivalent = EQUIVALENT.get(one.mutant)
-    return {"mutant": one.mutant, "counterexample": example, "equivalent": equivalent, "seconds": one.seconds}
+    return {
+        "mutant": one.mutant,
+        "counterexample": example,
+        "equivalent": equivalent,
+        "complete": one.complete,
+        "seconds": one.seconds,
+    }
 
 
 def sum_up(output: Output, killed: Sequence[Killed], wanted: int) -> int:
     """Name the survivors, give the reasons of the equivalent ones, and count."""
-    left = [one.mutant for one in killed if one.counterexample is None]
-    survivors = [name for name in left if name not in EQUIVALENT]
+    left = [one for one in killed if one.counterexample is None]
+    fates = Counter(map(fate, left))
     if not output.as_json:
         output.line("")
-        for name in left:
-            reason = EQUIVALENT.get(name, "no property notices it")
-            output.text(f"{'survived' if name in survivors else 'equivalent'}: {name}: {reason}")
-    counts = f"{len(killed) - len(left)} found out, {len(left) - len(survivors)} equivalent, {len(survivors)} survived"
+        for one in left:
+            what = fate(one)
+            reason = CUT if what == "cut short" else EQUIVALENT.get(one.mutant, "no property notices it")
+            output.text(f"{what}: {one.mutant}: {reason}")
+    survivors, short = fates["survived"], fates["cut short"]
+    counts = f"{len(killed) - len(left)} found out, {fates['equivalent']} equivalent, {survivors} survived"
+    counts += f", {short} cut short" * bool(short)
     output.say(f"{len(killed)} of {wanted} mutants: {counts}", "red" if survivors else None)
     if survivors:
         return EXITS[REFUTED]
-    return EXITS[PROVED] if len(killed) == wanted else EXITS[UNDETERMINED]
+    return EXITS[PROVED] if len(killed) == wanted and not short else EXITS[UNDETERMINED]
 
 
 # -- assumptions ------------------------------------------------------------------------------------------------------
