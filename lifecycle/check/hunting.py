@@ -13,13 +13,13 @@ import contextlib
 import os
 import pickle
 import subprocess
-import sys
 import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from lifecycle.check.configuration import SMALL, Configuration
+from lifecycle.check.elsewhere import start
 from lifecycle.check.mutants import Mutant, every_mutant, mutant
 from lifecycle.check.verdict import Killed, kill
 from lifecycle.errors import Invalid
@@ -30,7 +30,9 @@ PROCESSES_MAX = 8
 WORTH = 20
 """How many mutants there must be for another process to be worth its start."""
 
-CODE = "import sys; from lifecycle.check.hunting import serve; serve(sys.stdin.buffer, sys.stdout.buffer)"
+CODE = "import sys; from lifecycle.check.hunting import serve; serve(*map(open, map(int, sys.argv[1:]), ('rb', 'wb')))"
+
+STDERR = 2
 
 
 def hunt(
@@ -59,23 +61,23 @@ class Hunter:
     """A process that hunts. It is in a session of its own: Ctrl-C is for whoever gives the orders."""
 
     def __init__(self) -> None:
-        places = os.pathsep.join(os.path.abspath(place) for place in sys.path if place)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", CODE],
-            env={**os.environ, "PYTHONPATH": places},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        ordered, orders = os.pipe()
+        answers, answered = os.pipe()
+        self.orders, self.answers = open(orders, "wb"), open(answers, "rb")  # noqa: SIM115
+        try:
+            self.process = subprocess.Popen(
+                **start(CODE, (ordered, answered)), stdin=subprocess.DEVNULL, stdout=STDERR, start_new_session=True
+            )
+        finally:
+            os.close(ordered)
+            os.close(answered)
 
     def kill(self, name: str, configurations: Sequence[Configuration]) -> Killed:
         """Have a mutant hunted."""
-        orders, answers = self.process.stdin, self.process.stdout
-        assert orders is not None and answers is not None
         try:
-            pickle.dump((name, tuple(configurations)), orders)
-            orders.flush()
-            found: Killed = pickle.load(answers)
+            pickle.dump((name, tuple(configurations)), self.orders)
+            self.orders.flush()
+            found: Killed = pickle.load(self.answers)
         except (EOFError, OSError):
             raise Invalid(f"mutant {name}", "the process that hunted it has ended", "try again") from None
         return found
@@ -84,8 +86,7 @@ class Hunter:
         """End the process, whatever it does."""
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
+        for pipe in (self.orders, self.answers):
             with contextlib.suppress(OSError):  # an order that was never read
                 pipe.close()
 

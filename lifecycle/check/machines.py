@@ -27,7 +27,7 @@ from lifecycle.check.purity import (
 from lifecycle.check.systems import ModelSystem, RowKey, Situation, Step, System, TableSystem
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
 from lifecycle.declaration import Fault, Machine, judge
-from lifecycle.declaration.interchange import driver_of, from_transitions, is_of_transitions, to_transitions
+from lifecycle.declaration.interchange import Thrown, driver_of, from_transitions, is_of_transitions, to_transitions
 from lifecycle.errors import DefinitionError, Invalid
 
 LIMIT = 100_000
@@ -147,7 +147,7 @@ def made_by(function: Callable[..., object]) -> object:
         raise Invalid(f"machine {name}", "it cannot be called without arguments", "let it need none") from None
     try:
         return function()
-    except Exception as error:  # whatever the author's code raises is told
+    except (Exception, SystemExit) as error:  # whatever the author's code raises is told
         raise Invalid(
             f"machine {name}", f"calling it raises {in_short(error)}", "repair it, then check again"
         ) from error
@@ -383,7 +383,7 @@ class Judging:
             answer = asked_twice(asked.name, ask) if is_sampled(number) else ask()
         except Invalid:
             raise
-        except Exception as error:  # a property is the author's code
+        except (Exception, SystemExit) as error:  # a property is the author's code
             raise Invalid(asked.name, f"in {at} it raises {in_short(error)}", "let it answer everywhere") from error
         if answer is None or inspect.isawaitable(answer):
             getattr(answer, "close", lambda: None)()
@@ -495,7 +495,7 @@ def structure(faults: tuple[Fault, ...]) -> Found:
     return Found("structure", sentence, REFUTED if errors else PROVED, why="; ".join(errors))
 
 
-def refuse_missing_arguments(step: Step, error: Exception) -> None:
+def refuse_missing_arguments(step: Step, error: Thrown) -> None:
     """Refuse to judge a trigger whose guards or callbacks want arguments that nobody gave as an example."""
     if isinstance(error, DefinitionError) or not isinstance(error, TypeError):
         return

@@ -171,7 +171,7 @@ class Checked:
     events: tuple[Event, ...] = attrs.field(default=(), converter=_events, kw_only=True)
     model: object = attrs.field(default=None, kw_only=True)
     ignore: tuple[str, ...] = attrs.field(default=(), converter=_names, kw_only=True)
-    may_raise: tuple[type[Exception], ...] = attrs.field(default=(), converter=_several, kw_only=True)
+    may_raise: tuple[type[Exception | SystemExit], ...] = attrs.field(default=(), converter=_several, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         names = [one.name for one in self.invariants] + [one.name for one in self.leads_to]

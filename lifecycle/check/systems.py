@@ -17,7 +17,7 @@ import attrs
 from lifecycle.check.properties import Event, Question
 from lifecycle.check.snapshots import Photographer, Snapshot, text_of
 from lifecycle.declaration import FlatRow, Guard, Machine
-from lifecycle.declaration.interchange import Driver
+from lifecycle.declaration.interchange import Driver, Thrown
 from lifecycle.declaration.running import Sent, send
 from lifecycle.errors import Invalid
 
@@ -57,7 +57,7 @@ class Step:
     after: Situation
     taken: tuple[RowKey, ...]
     asked: Asked
-    raised: Exception | None = None
+    raised: Thrown | None = None
 
 
 AskGuard: TypeAlias = Callable[[str, Callable[[], Any]], Any]
@@ -128,12 +128,12 @@ class TableSystem:
             return answer
 
         dispatch = attrs.evolve(self.machine.dispatch, ask=ask)
-        raised = None
+        raised: Thrown | None = None
         try:
             sent = send(dispatch, at.state, event.trigger, self._values(event))
         except (OpenGuard, Invalid):
             raise
-        except Exception as error:  # a guard is the author's code: whatever it raises is told
+        except (Exception, SystemExit) as error:  # a guard is the author's code: whatever it raises is told
             sent, raised = Sent(at.state), error
         taken = () if sent.row is None else ((sent.row.source, sent.row.place),)
         label = str(event) + (

@@ -137,13 +137,18 @@ class Carrying:
                 else:
                     return await self.stop(wanted or run)
             return DONE if code is None else code
-        except StdoutClosedError:
-            if wanted is not None:
-                await self.abort(wanted, "nobody reads the output any more")
-            raise
         except LifecycleError as error:
             self.output.say(on_one_line(str(error)), "red")
             return ENDED_OTHERWISE
+
+    @contextlib.asynccontextmanager
+    async def ending_with_stdout(self, wanted: RunHandle) -> AsyncIterator[None]:
+        """Abort the wanted run if what it gives cannot be written any more: nobody would see how it goes on."""
+        try:
+            yield
+        except StdoutClosedError as closed:
+            await self.abort(wanted, f"stdout: {closed.fact}" if closed.fact else "nobody reads the output any more")
+            raise
 
     def in_order(self, wanted: RunHandle | None) -> list[RunHandle]:
         """Return what to follow: the runs there were, then the wanted one; one that ended in another process first."""

@@ -11,19 +11,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
 
 import attrs
 
+from lifecycle.check.elsewhere import start
 from lifecycle.check.findings import Found, MachineReport, Move
 from lifecycle.check.machines import LIMIT, check_machine, facts, in_short, machine_in
 from lifecycle.check.properties import Checked
 from lifecycle.check.purity import Fact, refuse_elsewhere
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
-from lifecycle.cli.target import debug_traceback, named
+from lifecycle.cli.target import debug_traceback, is_path, named, parts
+from lifecycle.cli.target import in_short as where_raised
 from lifecycle.cli.writing import Output, on_one_line
 from lifecycle.errors import Invalid, LifecycleError
 
@@ -36,24 +42,59 @@ HASH_SEEDS = ("1", "2")
 
 SECONDS_MAX = 60
 
+CODE = "import sys; from lifecycle.cli.checking_machines import tell_facts; tell_facts(int(sys.argv[1]), sys.argv[2])"
+
 
 def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
     """Check the machine that a target names, print what was found, and return the exit code.
 
     0 everything is proved, 1 something is refuted, 2 the target or a property is wrong, 3 something is undetermined.
     """
-    with contextlib.redirect_stdout(sys.stdout):  # as JSON, what the machine itself prints is no data
-        output = Output(as_json)
+    with contextlib.redirect_stdout(sys.stdout), Interrupts() as interrupts:
+        output = Output(as_json)  # as JSON, what the machine itself prints is no data
         try:
-            checked = checked_at(target)
-            report = check_machine(checked, limit=LIMIT if limit is None else limit)
-            refuse_unrepeatable(target, checked)
+            report = report_on(target, LIMIT if limit is None else limit)
         except LifecycleError as wrong:
             debug_traceback()
             output.say(on_one_line(str(wrong)), "red")
             return BAD_INPUT
+        except BaseException as raised:  # nothing that the author's code raises may pass for a verdict
+            if interrupts.came:
+                raise
+            debug_traceback()
+            told = Invalid(
+                f"target {target}", f"checking it raises {where_raised(raised)}", "let no code of it raise that"
+            )
+            output.say(on_one_line(str(told)), "red")
+            return BAD_INPUT
         write(output, report)
         return EXIT_CODES[report.status]
+
+
+def report_on(target: str, limit: int) -> MachineReport:
+    """Check the machine that a target names; refuse what is wrong with it."""
+    checked = checked_at(target)
+    report = check_machine(checked, limit=limit)
+    refuse_unrepeatable(target, checked)
+    return report
+
+
+class Interrupts:
+    """Tell somebody's Ctrl-C from a KeyboardInterrupt that the checked code raises: the signal came, or did not."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __enter__(self) -> Interrupts:
+        self._before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        raise KeyboardInterrupt
 
 
 # Finding what is named
@@ -93,32 +134,40 @@ def refuse_unrepeatable(target: str, checked: Checked) -> None:
 
 def facts_elsewhere(target: str, seed: str) -> list[Fact]:
     """Return the first steps as another process makes them."""
-    code = "import sys; from lifecycle.cli.checking_machines import tell_facts; tell_facts(sys.argv[1])"
-    places = os.pathsep.join(os.path.abspath(place) for place in sys.path if place)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code, target],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": places},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_MAX,
-            check=True,
-        )
-        return [fact_from(one) for one in json.loads(done.stdout)]
+        with tempfile.TemporaryFile() as answer:
+            subprocess.run(
+                **start(CODE, (answer.fileno(),), target, without=folders(target), PYTHONHASHSEED=seed),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=SECONDS_MAX,
+                check=True,
+            )
+            answer.seek(0)
+            return [fact_from(one) for one in json.load(answer)]
     except subprocess.CalledProcessError as failed:
         told = failed.stderr.strip().rpartition("\n")[2] or f"exit code {failed.returncode}"
         raise Invalid(
             f"target {target}", f"in another process it fails: {told}", "repair it, then check again"
         ) from None
+    except ValueError:
+        raise Invalid(f"target {target}", "another process left it half done", "let it not end the process") from None
     except (OSError, subprocess.TimeoutExpired) as failed:
         raise Invalid(f"target {target}", f"no other process could run it: {in_short(failed)}", "try again") from None
 
 
-def tell_facts(target: str) -> None:
-    """Print the first steps of a target; this is what the other process does."""
-    out, sys.stdout = sys.stdout, sys.stderr
-    out.write(json.dumps([attrs.asdict(fact) for fact in facts(checked_at(target))]))
+def folders(target: str) -> list[str]:
+    """Return the folders that are imported from because the target is: the other process puts them first by itself."""
+    place, _ = parts(target, "machine")
+    return [os.getcwd(), *([str(Path(place).expanduser().absolute().parent)] if is_path(place) else [])]
+
+
+def tell_facts(file: int, target: str) -> None:
+    """Write the first steps of a target to an open file; this is what the other process does."""
+    with open(file, "w", encoding="utf-8") as told:
+        json.dump([attrs.asdict(fact) for fact in facts(checked_at(target))], told)
 
 
 def fact_from(read: dict[str, object]) -> Fact:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import traceback
 import uuid
@@ -22,12 +21,22 @@ import click
 from lifecycle import Decision, Limits, Policy, __version__, answer, approve, reject, reject_and_continue
 from lifecycle.cli import reading, terminal
 from lifecycle.cli.asking import refuse_constant
-from lifecycle.cli.carrying import BAD_INPUT, ENDED_OTHERWISE, WAITING, Carrying, OneSessionStore, opened, tell_run
+from lifecycle.cli.carrying import (
+    BAD_INPUT,
+    DONE,
+    ENDED_OTHERWISE,
+    WAITING,
+    Carrying,
+    OneSessionStore,
+    opened,
+    tell_run,
+)
 from lifecycle.cli.checking import check
 from lifecycle.cli.looking import decided_before, started_before, tell_nothing_to_decide
 from lifecycle.cli.options import Seconds, debug_option, json_option, store_option
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
 from lifecycle.cli.storing import store as store_commands
+from lifecycle.cli.streams import let_go
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
@@ -40,6 +49,11 @@ from lifecycle.store.files import default_path, in_words, is_new
 from lifecycle.store.sqlite import SQLiteStore
 
 PAGE_MAX = 1_000
+
+REVISION_MAX = 2**63 - 1
+"""The highest number that a store can be asked about."""
+
+STDOUT = 1
 
 
 @click.group(
@@ -133,8 +147,9 @@ def run(
                 )
             except LifecycleError as error:
                 return await carrying.after_a_slip(error)
-            tell_run(output, session, handle.id, joined=handle.id != fresh)
-            return await carrying.until_over(handle)
+            async with carrying.ending_with_stdout(handle):
+                tell_run(output, session, handle.id, joined=handle.id != fresh)
+                return await carrying.until_over(handle)
 
     return in_loop(work)
 
@@ -154,7 +169,11 @@ def read_input(given: str | None, as_json: bool) -> Any:
     """Return the input of the run: nothing, a text, or the value of a JSON text."""
     bound = Limits().input_bytes_max
     if given == "-":
-        raw = sys.stdin.buffer.read(bound + 1)
+        try:
+            raw = sys.stdin.buffer.read(bound + 1)
+        except OSError as fault:
+            fact = f"stdin cannot be read ({fault.strerror})"
+            raise Invalid("input", fact, "give it one, or type the input itself") from None
         if len(raw) > bound:
             fact = f"over input_bytes_max ({bound} bytes)"
             raise Busy(
@@ -267,7 +286,8 @@ def decide(
             if asked & {one.id for one in handle.requests}:
                 carrying.tell_requests(handle)
                 return WAITING
-            return await carrying.until_over(handle)
+            async with carrying.ending_with_stdout(handle):
+                return await carrying.until_over(handle)
 
     return in_loop(work)
 
@@ -290,6 +310,16 @@ def made_decision(decision: str, text: str | None, value: str | None) -> Decisio
 
 # -- show and history -------------------------------------------------------------------------------------------------
 
+
+def checked_revision(after: str) -> None:
+    """Refuse what no revision can be."""
+    digits = after.lstrip("0") or "0"
+    if not (after.isascii() and after.isdigit()):
+        raise Invalid(f"--after {after}", "for one session it is a revision", "use a whole number")
+    if len(digits) > len(str(REVISION_MAX)) or int(digits) > REVISION_MAX:
+        raise Invalid(f"--after {after}", "no store counts that far", f"use a whole number up to {REVISION_MAX}")
+
+
 STATES = tuple(state.name for state in SESSION.states)
 
 
@@ -308,15 +338,14 @@ def show(
     output = Output(as_json)
     if session is not None and state is not None:
         raise Invalid("--state", "it chooses among sessions", "leave it or SESSION away")
-    if session is not None and after is not None and not (after.isascii() and after.isdigit()):
-        raise Invalid(f"--after {after}", "for one session it is a revision", "use a whole number")
+    if session is not None and after is not None:
+        checked_revision(after)
     checked("session id", session)
     with closing(readable(store)) as look:
         if session is None:
-            reading.show_sessions(look, output, after, limit, state)
-        else:
-            reading.show_session(look, output, session, after, limit)
-    return 0
+            return DONE if reading.show_sessions(look, output, after, limit, state) else BAD_INPUT
+        reading.show_session(look, output, session, after, limit)
+    return DONE
 
 
 @lifecycle.command(epilog="Example: lifecycle history downloads --after 12 --store runs.db")
@@ -329,6 +358,7 @@ def history(session: str, after: int, store: str | None, as_json: bool) -> int:
     """Show every step of a session: what arrived, and what came of it."""
     output = Output(as_json)
     checked("session id", session)
+    checked_revision(str(after))
     with closing(readable(store)) as look:
         reading.history(look, output, session, after)
     return 0
@@ -352,6 +382,17 @@ class OneLine(logging.Handler):
         Output().say(text)
 
 
+def obeyed(arguments: Sequence[str]) -> Any:
+    """Do what the arguments say; what fails while click itself writes, a help or a version, is stdout's fault."""
+    try:
+        return lifecycle.main(list(arguments), prog_name="lifecycle", standalone_mode=False)
+    except OSError as fault:
+        *_, (frame, _) = traceback.walk_tb(fault.__traceback__)
+        if frame.f_code is not click.echo.__code__:
+            raise
+        raise StdoutClosedError(fault) from fault
+
+
 def call(arguments: Sequence[str]) -> int:
     """Run the command with these arguments and return its exit code."""
     output = Output()
@@ -361,7 +402,8 @@ def call(arguments: Sequence[str]) -> int:
     if debugging() or "--debug" in arguments:
         log.setLevel(logging.DEBUG)
     try:
-        code = lifecycle.main(list(arguments), prog_name="lifecycle", standalone_mode=False)
+        code = obeyed(arguments)
+        output.flush()
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         name = "lifecycle" if error.ctx is None else error.ctx.command_path
@@ -373,8 +415,10 @@ def call(arguments: Sequence[str]) -> int:
         return BAD_INPUT
     except click.Abort:
         return LEFT_AT_ONCE
-    except StdoutClosedError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except StdoutClosedError as closed:
+        let_go(STDOUT)
+        if closed.fact:
+            output.say(f"stdout: {closed.fact}; write to another place", "red")
         return ENDED_OTHERWISE
     except LifecycleError as error:
         output.say(on_one_line(str(error)), "red")

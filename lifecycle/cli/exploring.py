@@ -121,12 +121,12 @@ def explore_by_hand(config: Configuration, mutant: Mutant | None, output: Output
 
 
 def line_typed(output: Output) -> str | None:
-    """Read a line; none at the end of input, or when Ctrl-C says so."""
+    """Read a line; none at the end of input, where it cannot be read, or when Ctrl-C says so."""
     if sys.stdin.isatty():
         output.err.write("> ")
         output.err.flush()
     try:
         line = sys.stdin.readline()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):
         return None
     return line.strip() if line else None

@@ -17,12 +17,13 @@ from lifecycle import OpenRequest
 from lifecycle.cli.answering import answers, asked_in_place, tell_question
 from lifecycle.cli.carrying import WAITS
 from lifecycle.cli.writing import Output, as_text, end_in_words, has_colours, on_one_line
-from lifecycle.errors import NotFound
+from lifecycle.errors import NotFound, StoreError
 from lifecycle.kernel.values import Ended, Run, Session
 from lifecycle.projection import project
 from lifecycle.runtime.handle import open_requests
 from lifecycle.store.files import writer_opened_at
 from lifecycle.store.port import Entry, Store
+from lifecycle.store.sqlite import SQLiteStore
 
 WIDTH_WITHOUT_TERMINAL = 4_096
 """How wide a table may be where nobody sees its edge."""
@@ -37,27 +38,40 @@ LOOK_BACK_REVISIONS = 64
 # -- sessions ---------------------------------------------------------------------------------------------------------
 
 
-def show_sessions(store: Store, output: Output, after: str | None, limit: int, state: str | None) -> None:
-    """Write a page of sessions, in order of their ids, each with its head or the end of its last run."""
-    sessions, opened_at = store.sessions(after, limit, state), writer_opened_at(store.name)
-    lasts = [None if session.head is not None else latest(store, session, 1) for session in sessions]
+def show_sessions(store: SQLiteStore, output: Output, after: str | None, limit: int, state: str | None) -> bool:
+    """Write a page of sessions, in order of their ids, each with its head or the end of its last run.
+
+    One that cannot be read is named after the others, with why; return whether there was none.
+    """
+    page, opened_at = store.page(after, limit, state), writer_opened_at(store.name)
+    found = [one if isinstance(one, StoreError) else with_last(store, one) for _, one in page]
+    readable = [one for one in found if not isinstance(one, StoreError)]
+    unreadable = [one for one in found if isinstance(one, StoreError)]
     if output.as_json:
-        for session, last in zip(sessions, lasts, strict=True):
+        for session, last in readable:
             record = session_record(store, session, has_process(session, opened_at))
-            output.data(**record, last=end_record(last[0]) if last else None)
-        return
-    if not sessions:
+            output.data(**record, last=None if last is None else end_record(last))
+    elif readable:
+        columns = ("session", "state", "run", "agent", "question or end", "changed")
+        rows = [row_of(session, last, has_process(session, opened_at)) for session, last in readable]
+        write_table(output, columns, rows)
+    elif not page:
         such = f" in state {state}" if state else ""
         output.say(f"store {store.name}: it has no session{such}{f' after {after}' if after else ''}")
-        return
-    columns = ("session", "state", "run", "agent", "question or end", "changed")
-    rows = [
-        row_of(session, last[0] if last else None, has_process(session, opened_at))
-        for session, last in zip(sessions, lasts, strict=True)
-    ]
-    write_table(output, columns, rows)
-    if len(sessions) == limit:
-        output.say(f"there may be more: --after {on_one_line(sessions[-1].id)}")
+    for error in unreadable:
+        output.say(on_one_line(str(error)), "red")
+    if len(page) == limit and not output.as_json:
+        output.say(f"there may be more: --after {on_one_line(page[-1][0])}")
+    return not unreadable
+
+
+def with_last(store: Store, session: Session) -> tuple[Session, Ended | None] | StoreError:
+    """Return a session with the end of its last run if it has no head, or why that cannot be read."""
+    try:
+        last = () if session.head is not None else latest(store, session, 1)
+    except StoreError as error:
+        return error
+    return session, last[0] if last else None
 
 
 def row_of(session: Session, last: Ended | None, process: bool) -> Sequence[str]:
@@ -253,7 +267,7 @@ def write_table(
         table.add_row(*(Text(on_one_line(cell), (styles or {}).get(cell, "")) for cell in row))
     width = None if output.out.isatty() else WIDTH_WITHOUT_TERMINAL
     console = Console(file=output.out, width=width, no_color=not has_colours(output.out), highlight=False)
-    with console.capture() as drawn:
+    with output.to_stdout(), console.capture() as drawn:  # nothing is written yet, but the file is tried
         console.print(table)
     for line in drawn.get().splitlines():
         output.line(line.rstrip())

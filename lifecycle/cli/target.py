@@ -6,6 +6,7 @@ of this file: whatever is wrong with a target is one sentence, and nothing has b
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -121,7 +122,8 @@ def debugging() -> bool:
 def debug_traceback() -> None:
     """Show the traceback of what is being handled, if that is wanted."""
     if debugging():
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # stderr may be full
+            traceback.print_exc()
 
 
 def attribute(target: str, module: ModuleType, name: str, remedy: str = AGENT) -> Any:

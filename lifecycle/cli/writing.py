@@ -6,16 +6,19 @@ every text that an agent, a store or a command line brought passes through ``pri
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 import click
 
 from lifecycle import RunEnd
+from lifecycle.cli.streams import let_go
 from lifecycle.kernel.values import Ended
 
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -23,7 +26,12 @@ UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202
 
 
 class StdoutClosedError(Exception):
-    """Say that nobody reads what the command writes."""
+    """Say that what the command writes goes nowhere: its reader has left, which is no fault, or ``fact`` is why."""
+
+    def __init__(self, cause: OSError | ValueError) -> None:
+        super().__init__(cause)
+        said = (cause.strerror or str(cause)) if isinstance(cause, OSError) else str(cause)
+        self.fact = "" if isinstance(cause, BrokenPipeError) else f"it cannot be written ({said})"
 
 
 def printable(text: str) -> str:
@@ -83,6 +91,9 @@ def has_colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+STDERR = 2
+
+
 class Output:
     """Where a command writes: lines for people, or, with ``json``, one JSON object a line.
 
@@ -110,12 +121,24 @@ class Output:
             self.line(printable(text))
 
     def line(self, line: str) -> None:
-        """Write a line to stdout at once. Raise StdoutClosedError if nobody reads."""
-        try:
+        """Write a line to stdout at once. Raise StdoutClosedError if that cannot be."""
+        with self.to_stdout():
             self.out.write(line + "\n")
             self.out.flush()
-        except (BrokenPipeError, ValueError) as closed:
-            raise StdoutClosedError from closed
+
+    def flush(self) -> None:
+        """Write what the agent's code printed and stdout still holds. Raise StdoutClosedError if that cannot be."""
+        with self.to_stdout():
+            if not self.out.closed:
+                self.out.flush()
+
+    @contextlib.contextmanager
+    def to_stdout(self) -> Iterator[None]:
+        """Do what does nothing but write to stdout: whatever fails is its fault."""
+        try:
+            yield
+        except (OSError, ValueError) as closed:
+            raise StdoutClosedError(closed) from closed
 
     def say(self, message: str, colour: str | None = None) -> None:
         """Write a message to stderr: one or several lines for people, whatever the format of the data."""
@@ -125,7 +148,9 @@ class Output:
         try:
             self.err.write(text + "\n")
             self.err.flush()
-        except (BrokenPipeError, ValueError):
+        except OSError:
+            let_go(STDERR)
+        except ValueError:
             pass
 
 

@@ -327,13 +327,17 @@ def is_of_transitions(value: object) -> TypeGuard[transitions.Machine]:
     return isinstance(value, transitions.Machine)
 
 
+Thrown: TypeAlias = Exception | SystemExit
+"""What the author's code may raise and is told of it: also that the process should end, which is not for it to say."""
+
+
 @attrs.frozen
 class Driven:
     """Tell what a trigger did to a model: the rows taken, by their places, what guards answered, what was raised."""
 
     taken: tuple[int, ...]
     asked: tuple[tuple[str, bool], ...]
-    raised: Exception | None = None
+    raised: Thrown | None = None
 
 
 Asking: TypeAlias = Callable[[str, Callable[[], bool]], bool]
@@ -412,10 +416,10 @@ class Driver:
         """Send a trigger to the model; what is raised is told, except that the state refuses it."""
         self._taken, self._asked = [], []
         refused = self.state not in self.machine.events[trigger].transitions
-        raised: Exception | None = None
+        raised: Thrown | None = None
         try:
             self.machine.events[trigger].trigger(self.model, *args, **values)
-        except Exception as error:  # a guard or a callback is the author's code: whatever it raises is told
+        except (Exception, SystemExit) as error:  # the author's code: whatever it raises is told
             raised = None if refused and isinstance(error, transitions.MachineError) else error
         return Driven(tuple(self._taken), tuple(self._asked), raised)
 

@@ -214,6 +214,7 @@ class RunHandle:
         stream = self.tracker.streams.get(self.session, self.id)
         found = None if stream is None else stream.numbered(segment)
         if found is None:
+            self.state  # noqa: B018  (a run that never was had none)
             fact = "its frames are no longer in memory" if segment is None else f"segment {segment} is not in memory"
             raise NotFound(f"run {self.id}", fact, "frames live in the process that ran it; its end is in the journal")
         async for item in found.read(max(0, after)):

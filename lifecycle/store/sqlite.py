@@ -277,10 +277,28 @@ class SQLiteStore:
 
     def sessions(self, after: str | None = None, limit: int = 50, state: str | None = None) -> Sequence[Session]:
         """Return a page of sessions in order of their ids."""
+        found = []
+        for _, one in self.page(after, limit, state):
+            if isinstance(one, StoreError):
+                raise one
+            found.append(one)
+        return found
+
+    def page(
+        self, after: str | None = None, limit: int = 50, state: str | None = None
+    ) -> Sequence[tuple[str, Session | StoreError]]:
+        """Return a page of sessions in order of their ids, each with itself or with why it cannot be read."""
         given = [value for value in (state, after) if value is not None]
         with self._read(steady=True) as connection:
             rows = connection.execute(PAGES[state is not None, after is not None], (*given, limit)).fetchall()
-            return [self._joined(connection, row).session for row in rows]
+            return [(row[1], self._joined_or_not(connection, row)) for row in rows]
+
+    def _joined_or_not(self, connection: sqlite3.Connection, row: Row) -> Session | StoreError:
+        """Make a session of its row, or say why that cannot be: one that is damaged does not hide the others."""
+        try:
+            return self._joined(connection, row).session
+        except StoreError as error:
+            return error
 
     def unsettled(self) -> Sequence[str]:
         """Return the ids of all sessions that are not settled, the busy ones first."""

@@ -379,6 +379,26 @@ def test_a_callback_that_raises_is_a_counterexample() -> None:
     assert check_machine(Picky, may_raise=KeyError).verdict("nothing-raises").status == PROVED
 
 
+def test_code_that_would_end_the_process_is_a_counterexample() -> None:
+    """Given a guard that asks for the end of the process, then that is told as anything that it raises; unless meant."""
+
+    def leave() -> bool:
+        raise SystemExit(0)
+
+    for made in (
+        transitions.Machine(
+            states=["a", "b"],
+            initial="a",
+            transitions=[{"trigger": "go", "source": "a", "dest": "b", "conditions": leave}],
+        ),
+        Machine("m", ("a", "b"), (Row("a", "go", "b", conditions=Guard("leave", leave)),), "a"),
+    ):
+        found = check_machine(made).verdict("nothing-raises")
+        assert found.trace is not None
+        assert found.trace.moves[-1].raised == "SystemExit: 0"
+        assert check_machine(made, may_raise=SystemExit).verdict("nothing-raises").status == PROVED
+
+
 # What is wrong with what was asked
 
 

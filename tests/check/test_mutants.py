@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +126,32 @@ def test_hunter_that_has_ended_is_an_error() -> None:
     with pytest.raises(Invalid, match=r"^mutant x: the process that hunted it has ended; try again$"):
         hunter.kill("x", ONE_WORLD)
     hunter.end()
+
+
+def test_hunter_takes_no_file_of_the_folder_for_a_module_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Given files here that are called as modules of Python are, when a mutant is hunted, then none is imported."""
+    for name in ("random", "queue"):
+        (tmp_path / f"{name}.py").write_text("raise OSError('not this one')\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    hunter = Hunter()
+    try:
+        assert FIRST[0].name == hunter.kill(FIRST[0].name, ONE_WORLD).mutant
+    finally:
+        hunter.end()
+    assert "" == capfd.readouterr().err
+
+
+def test_what_is_printed_in_a_hunter_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given something that prints in the process, and reads, when a mutant is hunted, then the answer is whole."""
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.write(1, b'loud')\nos.read(0, 9)\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    hunter = Hunter()
+    try:
+        assert FIRST[0].name == hunter.kill(FIRST[0].name, ONE_WORLD).mutant
+    finally:
+        hunter.end()
 
 
 def test_hunt_that_has_ended_starts_no_process() -> None:

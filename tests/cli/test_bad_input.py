@@ -7,6 +7,7 @@ import resource
 import signal
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -327,3 +328,46 @@ def test_a_store_has_one_writer(store: str) -> None:
         assert writes in one_sentence(ran)
         assert "running" == said("show", "--json", "--store", store).records[0]["state"]
         assert 2 == len(said("history", "s", "--json", "--store", store).records)
+
+
+@pytest.mark.parametrize("number", [2**63, 10**20, 10**5000], ids=["2**63", "10**20", "10**5000"])
+@pytest.mark.parametrize("command", ["show", "history"])
+def test_a_revision_beyond_every_store_is_refused(store: str, command: str, number: int) -> None:
+    """A number that no store can be asked about is one sentence; the highest that it can is no fault."""
+    said("run", agent("hello"), "--session", "s", "--store", store)
+    digits = "1" + "0" * 5000 if number == 10**5000 else str(number)
+    ran = said(command, "s", "--after", digits, "--store", store)
+    assert 2 == ran.code
+    assert "--after" in one_sentence(ran)
+    assert 0 == said(command, "s", "--after", str(2**63 - 1), "--store", store).code
+
+
+# -- damage -----------------------------------------------------------------------------------------------------------
+
+
+CUT = "SET record = substr(record, 1, length(record) - 3) WHERE"
+CUTS = {
+    "sessions": f"UPDATE sessions {CUT} id = 'b'",
+    "ended": f"UPDATE ended {CUT} session = (SELECT number FROM sessions WHERE id = 'b')",
+}
+
+
+@pytest.mark.parametrize("table", CUTS)
+def test_a_damaged_session_does_not_hide_the_others(store: str, table: str) -> None:
+    """The others are listed, the damaged one is named on stderr with what to do, and the exit code says that it is."""
+    for session in ("a", "b", "c"):
+        said("run", agent("hello"), "--session", session, "--store", store)
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
+        assert 1 == connection.execute(CUTS[table]).rowcount
+    shown = said("show", "--store", store)
+    assert (2, ["a", "c"]) == (shown.code, [line.split()[0] for line in shown.out.splitlines()[1:]])
+    (line,) = shown.err.splitlines()
+    assert line.startswith("session b: its record")
+    assert "; restore the file from a copy" in line
+    told = said("show", "--json", "--store", store)
+    assert (2, ["a", "c"], shown.err) == (told.code, [one["id"] for one in told.records], told.err)
+    assert "--after b" in said("show", "--limit", "2", "--store", store).err
+    only = said("show", "--limit", "1", "--after", "a", "--store", store)
+    assert (2, "") == (only.code, only.out)
+    assert "has no session" not in only.err
+    assert 0 == said("show", "--after", "b", "--store", store).code

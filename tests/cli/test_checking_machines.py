@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from lifecycle.cli.checking_machines import check_target
 MACHINE = '''
 import string
 from transitions import Machine
-from lifecycle.check import Checked, LeadsTo
-from lifecycle.declaration import Row, State
+from lifecycle.check import Checked, Invariant, LeadsTo
+from lifecycle.declaration import Guard, Row, State
 from lifecycle import Machine as Declared
 
 DOOR = Declared("door", ("open", State("shut", final=True)), (Row("open", "push", "shut"),), "open")
@@ -54,6 +55,32 @@ class Fine(Model):
 
 
 number = 7
+
+
+class Leaving(BaseException):
+    pass
+
+
+RAISED = {"exit": SystemExit(0), "interrupt": KeyboardInterrupt(), "own": Leaving()}
+
+
+def raising(name):
+    def ask(*given, **values):
+        raise RAISED[name]
+
+    return ask
+
+
+def with_code(**code):
+    go = {"trigger": "go", "source": "a", "dest": "b", **code}
+    return Machine(states=["a", "b"], initial="a", transitions=[go])
+
+
+GUARD_EXIT, GUARD_INTERRUPT, GUARD_OWN = (with_code(conditions=raising(name)) for name in RAISED)
+CALLBACK_EXIT = with_code(after=raising("exit"))
+DECLARED_EXIT = Declared("d", ("a", "b"), (Row("a", "go", "b", conditions=Guard("leaves", raising("exit"))),), "a")
+PROPERTY_EXIT = Checked(DOOR, Invariant(lambda state: raising("exit")(), name="leaves"))
+make_exit = lambda: raising("exit")()
 '''
 
 
@@ -145,3 +172,84 @@ def test_a_machine_that_only_this_process_has_is_refused(
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     assert check_target("here_only.py:DOOR", as_json=False, limit=None) == 2
     assert "in another process it fails: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["GUARD_EXIT", "CALLBACK_EXIT", "DECLARED_EXIT"])
+def test_code_that_would_end_the_process_is_a_finding(
+    target: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a guard or a callback that calls for exit code 0, then the machine is refuted, and not proved."""
+    assert check_target(f"machines_here.py:{target}", as_json=True, limit=None) == 1
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (raising,) = [one for one in found if one.get("property") == "nothing-raises"]
+    assert ("REFUTED", "SystemExit: 0") == (raising["status"], raising["moves"][-1]["raised"])
+
+
+REFUSED = {
+    "PROPERTY_EXIT": "invariant leaves: in state: open it raises SystemExit: 0",
+    "make_exit": "machine <lambda>: calling it raises SystemExit: 0",
+    "GUARD_INTERRUPT": "target machines_here.py:GUARD_INTERRUPT: checking it raises KeyboardInterrupt (",
+    "GUARD_OWN": "target machines_here.py:GUARD_OWN: checking it raises Leaving (",
+}
+
+
+@pytest.mark.parametrize("target", REFUSED)
+def test_code_that_would_leave_the_check_is_refused(
+    target: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a property that would end the process, or code that raises what only somebody's Ctrl-C does, exit code 2."""
+    assert check_target(f"machines_here.py:{target}", as_json=False, limit=None) == 2
+    assert capsys.readouterr().err.startswith(REFUSED[target])
+
+
+def test_a_target_that_would_end_the_process_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a file that calls for exit code 0, or for an interrupt, while it is imported, then the exit code is 2."""
+    for raised in ("SystemExit(0)", "KeyboardInterrupt"):
+        (place / "leaves.py").write_text(f"raise {raised}\n", "utf-8")
+        assert check_target("leaves.py:machine", as_json=False, limit=None) == 2
+        assert raised[:10] in capsys.readouterr().err
+
+
+def test_ctrl_c_stops_the_check(place: Path) -> None:
+    """Given a real Ctrl-C while a guard is asked, then it is nobody's finding, and the signal means what it did before."""
+    (place / "slow.py").write_text(
+        "import os, signal\nfrom machines_here import *\n"
+        "def ask(*given):\n    os.kill(os.getpid(), signal.SIGINT)\n    return True\n"
+        "SLOW = Declared('d', ('a', 'b'), (Row('a', 'go', 'b', conditions=Guard('slow', ask)),), 'a')\n",
+        "utf-8",
+    )
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        check_target("slow.py:SLOW", as_json=False, limit=None)
+    assert before is signal.getsignal(signal.SIGINT)
+
+
+def test_neighbours_of_a_target_are_not_taken_for_modules_of_python(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given files beside a machine that are called as modules of Python are, then other processes check it all the same."""
+    for name in ("random", "queue", "json", "tempfile"):
+        (place / f"{name}.py").write_text("raise OSError('not this one')\n", "utf-8")
+    for target in ("machines_here.py:DOOR", "machines_here:DOOR"):
+        assert check_target(target, as_json=False, limit=None) == 0
+    assert "" == capsys.readouterr().err
+
+
+def test_what_a_machine_prints_is_no_answer_of_another_process(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Given a machine that writes to the very file of stdout, then the check is not disturbed."""
+    (place / "loud.py").write_text("import os\nos.write(1, b'loud')\nfrom machines_here import DOOR\n", "utf-8")
+    assert check_target("loud.py:DOOR", as_json=False, limit=None) == 0
+    assert "PROVED" in capfd.readouterr().out
+
+
+def test_another_process_that_ends_early_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a target that ends another process with exit code 0, then that is no agreement."""
+    (place / "ends.py").write_text(
+        'import os\nfrom machines_here import DOOR\nif os.environ.get("PYTHONHASHSEED") == "1":\n    os._exit(0)\n',
+        "utf-8",
+    )
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    assert check_target("ends.py:DOOR", as_json=False, limit=None) == 2
+    assert "another process left it half done" in capsys.readouterr().err

@@ -214,8 +214,12 @@ async def test_frames_of_what_is_not_in_memory_are_not_found(stage: Stage) -> No
     """Given an unknown run or segment, or a run of which nothing is kept, then frames say so, each by its name."""
     runtime = await stage.open(limits=Limits(streams_max=1))
     first, actor = await emitting(stage, "a")
-    for missing in (runtime.run("s-1", "nope").frames(), first.frames(segment=7), runtime.run("no", "r").frames()):
-        with pytest.raises(NotFound):
+    for missing, said_of_it in (
+        (runtime.run("s-1", "nope").frames(), "run nope: not known here"),
+        (first.frames(segment=7), "segment 7 is not in memory"),
+        (runtime.run("no", "r").frames(), "session no: not known here"),
+    ):
+        with pytest.raises(NotFound, match=said_of_it):
             await gathered(missing)
     actor.returns()
     second, actor = await emitting(stage, "b")
