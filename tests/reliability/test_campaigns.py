@@ -66,7 +66,7 @@ CONTROLS = [(name, control) for name, one in CAMPAIGNS.items() for control in on
 
 
 @pytest.mark.unmeasured
-@pytest.mark.parametrize(("name", "control"), [marked(*pair) for pair in CONTROLS], ids=" without ".join)
+@pytest.mark.parametrize(("name", "control"), [marked(*pair) for pair in CONTROLS], ids=map(" without ".join, CONTROLS))
 def test_campaign_finds_what_its_protection_keeps_away(name: str, control: str) -> None:
     """Given one protection less, then the same campaign finds violations, and says where; with it, there are none."""
     where = WHERE.get((name, control), [])
