@@ -16,22 +16,29 @@ import sysconfig
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from prepare import OVERSIZED_BYTES, prepare
 
 TIDY = Path(__file__).resolve().with_name("tidy.py")
 
-DONE, ENDED_OTHERWISE, WAITING = 0, 1, 3
-"""Exit codes of the command; the last one says that the run waits for a human."""
+DONE, ENDED_OTHERWISE, WAITING, LEFT_AT_ONCE = 0, 1, 3, 130
+"""Exit codes of the command: 3 says that the run waits for a human, 130 that a second Ctrl-C came."""
 
 
 def main() -> int:
     """Prepare, run, answer if nobody could be asked, show what the store has of it, and leave nothing behind.
 
-    What a human leaves for later is kept, and where it is, is said.
+    What a human leaves for later is kept, and where it is, is said. Ctrl-C at the question stops the run, and a second one
+    leaves the demonstration.
     """
     place = Path(tempfile.mkdtemp(prefix="lifecycle-demo-"))
-    code, asked = demonstrate(place), sys.stdin.isatty() and sys.stdout.isatty()
+    asked = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        code = demonstrate(place)
+    except KeyboardInterrupt:
+        print("\nLeft at once; nothing is kept.")
+        code = LEFT_AT_ONCE
     if asked and code == WAITING:
         print(
             f"\nKept for your answer: {place}\nThe command is {shlex.join(command())}, delete the folder when you are done."
@@ -62,14 +69,27 @@ def lifecycle(*words: str) -> tuple[int, Sequence[str]]:
     """
     print(f"\n$ {shlex.join(['lifecycle', *words])}", flush=True)
     if sys.stdin.isatty() and sys.stdout.isatty():
-        return subprocess.run([*command(), *words], check=False).returncode, ()
+        with subprocess.Popen([*command(), *words]) as running:
+            return ended(running), ()
     told = []
     with subprocess.Popen([*command(), *words], stdout=subprocess.PIPE, text=True, encoding="utf-8") as running:
         assert running.stdout is not None
         for line in running.stdout:
             print(line, end="", flush=True)
             told.append(line.strip())
-    return running.returncode, told
+        return ended(running), told
+
+
+def ended(running: subprocess.Popen[Any]) -> int:
+    """Return the exit code of a command, which is told of Ctrl-C as well, and says itself what it makes of it."""
+    while True:
+        try:
+            code = running.wait()
+        except KeyboardInterrupt:
+            continue
+        if code == LEFT_AT_ONCE:
+            raise KeyboardInterrupt
+        return code
 
 
 def command() -> Sequence[str]:

@@ -1,7 +1,7 @@
 """Write the table of mutants from what the checker finds.
 
 What lives here: how kills become rows of a page. What must not: a fact of its own. The law of this file: ``page()`` says
-what the page must contain; a test compares, ``make diagrams`` writes. It searches for about twenty seconds.
+what the page must contain; a test compares, ``make diagrams`` writes. It searches for half a minute.
 """
 
 from __future__ import annotations

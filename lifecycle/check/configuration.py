@@ -19,11 +19,15 @@ POLICY = Policy(attempts_max=2, admins=(ADMIN,))
 
 @attrs.frozen
 class AskPlan:
-    """A question that a run may ask. ``expires`` false: it is open until somebody answers."""
+    """A question that a run may ask. ``expires`` false: it is open until somebody answers.
+
+    ``deciders`` may answer it beside those who may answer for its run.
+    """
 
     id: str
     on_expiry: str = "deny_and_continue"
     expires: bool = True
+    deciders: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -50,6 +54,7 @@ FAMILIES = (
     "crash",
     "fault",
     "lost",
+    "others",
     "provider",
     "report",
     "retract",
@@ -58,7 +63,8 @@ FAMILIES = (
 """Families of moves that a configuration may leave out; those not named here are in every world.
 
 ``abuse``: strangers, repeats, late and malformed inputs, which must change nothing. ``crash``: the process dies between
-steps, and between the commit of a step and its hooks. ``fault``: code asks wrongly, a fact is set aside.
+steps, and between the commit of a step and its hooks. ``fault``: code asks wrongly, a fact is set aside. ``others``:
+admins, deciders and owners of other runs do what they may, and with ``abuse`` try what they may not.
 """
 
 
@@ -113,7 +119,7 @@ SMALL = (
     Configuration(
         "conversation",
         "one run from its start to its end, watched by one client, with every way to report and to interfere",
-        (RunPlan(deadline=True, queue_deadline=True, asks=ONE_ASK),),
+        (RunPlan(deadline=True, queue_deadline=True, asks=(AskPlan("q1", deciders=("dan",)),), deciders=("carol",)),),
         clients=1,
         decisions=("approve", "reject"),
         families=_without("crash"),
@@ -133,7 +139,7 @@ SMALL = (
             RunPlan(when_busy=("enqueue", "interrupt")),
             RunPlan(when_busy=("enqueue", "reject", "interrupt"), owner="bob", queue_deadline=True),
         ),
-        families=frozenset({"abuse", "close", "shutdown", "report"}),
+        families=frozenset({"abuse", "close", "others", "shutdown", "report"}),
     ),
     Configuration(
         "crashes",
@@ -159,6 +165,18 @@ SMALL = (
         (RunPlan(asks=TWO_ASKS, deciders=("carol",)),),
         decisions=("approve", "reject", "reject_and_continue", "answer"),
         families=frozenset({"abuse", "checkpoint", "retract"}),
+    ),
+    Configuration(
+        "limits",
+        "two runs of two owners, with room for one in the queue, one open question and one kept answer",
+        (
+            RunPlan(asks=TWO_ASKS),
+            RunPlan(when_busy=("enqueue", "interrupt"), owner="bob"),
+            RunPlan(when_busy=("interrupt",)),
+        ),
+        decisions=("approve",),
+        families=frozenset({"abuse", "checkpoint", "fault", "others"}),
+        policy=Policy(attempts_max=2, admins=(ADMIN,), queue_max=1, requests_max=1, answers_max=1),
     ),
 )
 """The configurations that ``lifecycle check`` explores unless told otherwise: together every row, hold and hook."""

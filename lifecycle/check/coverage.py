@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lifecycle import hooks
-from lifecycle.check.rules import Case
+from lifecycle.check.case import Case
 from lifecycle.declaration import Machine, Row
 from lifecycle.kernel.firing import row_by_guards
 from lifecycle.kernel.tables import CompiledRow

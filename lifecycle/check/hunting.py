@@ -36,21 +36,26 @@ STDERR = 2
 
 
 def hunt(
-    mutants: Sequence[Mutant], configurations: Sequence[Configuration] = SMALL, *, processes: int | None = None
+    mutants: Sequence[Mutant],
+    configurations: Sequence[Configuration] = SMALL,
+    *,
+    processes: int | None = None,
+    limit: int | None = None,
 ) -> Generator[Killed, None, None]:
     """Look for the first property that each mutant breaks, and yield them in the order of the mutants.
 
-    ``processes`` none: as many as there are cores, if the mutants are many enough. Whoever stops asking stops the hunt.
+    ``processes`` none: as many as there are cores, if the mutants are many enough. No more than ``limit`` states of
+    each configuration are visited. Whoever stops asking stops the hunt.
     """
     several = min(os.cpu_count() or 1, PROCESSES_MAX) if processes is None else processes
     names = [one.name for one in mutants]
     if several < 2 or len(mutants) < WORTH or not {one.name for one in every_mutant()}.issuperset(names):
-        yield from (kill(one, configurations) for one in mutants)
+        yield from (kill(one, configurations, limit=limit) for one in mutants)
         return
     hunters = Hunters()
     pool = ThreadPoolExecutor(several)
     try:
-        yield from pool.map(lambda name: hunters.mine().kill(name, configurations), names)
+        yield from pool.map(lambda name: hunters.mine().kill(name, configurations, limit), names)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         hunters.end()
@@ -72,10 +77,10 @@ class Hunter:
             os.close(ordered)
             os.close(answered)
 
-    def kill(self, name: str, configurations: Sequence[Configuration]) -> Killed:
+    def kill(self, name: str, configurations: Sequence[Configuration], limit: int | None = None) -> Killed:
         """Have a mutant hunted."""
         try:
-            pickle.dump((name, tuple(configurations)), self.orders)
+            pickle.dump((name, tuple(configurations), limit), self.orders)
             self.orders.flush()
             found: Killed = pickle.load(self.answers)
         except (EOFError, OSError):
@@ -122,8 +127,8 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
     """Hunt what is ordered, one after the other, until there are no more orders; this is what a hunter does."""
     while True:
         try:
-            name, configurations = pickle.load(orders)
+            name, configurations, limit = pickle.load(orders)
         except EOFError:
             return
-        pickle.dump(kill(mutant(name), configurations), answers)
+        pickle.dump(kill(mutant(name), configurations, limit=limit), answers)
         answers.flush()

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from lifecycle.check.findings import Found, MachineReport, Move, Trace, moves_between
+from lifecycle.check.found import Explored
 from lifecycle.check.graph import Arc, broken_promise
 from lifecycle.check.properties import Checked, Event, Invariant, LeadsTo, Question, When, question
 from lifecycle.check.purity import (
@@ -24,8 +25,9 @@ from lifecycle.check.purity import (
     refuse_differing,
     refuse_impure,
 )
+from lifecycle.check.surroundings import Surroundings, refuse_changed
 from lifecycle.check.systems import ModelSystem, RowKey, Situation, Step, System, TableSystem
-from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
+from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED, Progress
 from lifecycle.declaration import Fault, Machine, judge
 from lifecycle.declaration.interchange import Thrown, driver_of, from_transitions, is_of_transitions, to_transitions
 from lifecycle.errors import DefinitionError, Invalid
@@ -65,11 +67,13 @@ def check_machine(
     ignore: Any = (),
     may_raise: Any = (),
     limit: int = LIMIT,
+    progress: Progress | None = None,
 ) -> MachineReport:
     """Visit every situation of a machine, and judge its structure and your properties.
 
     ``machine`` is a declared one, a machine of `transitions`, a model that has one, a function that returns any of
-    these, or a ``Checked``, which says the rest as well. A model is left as it was.
+    these, or a ``Checked``, which says the rest as well. A model is left as it was. ``progress`` is told before each
+    situation how far the search is, and stops it by returning True.
 
     >>> from lifecycle.declaration import Row
     >>> door = Machine("door", ("open", "shut"), (Row("open", "push", "shut"), Row("shut", "pull", "open")), "open")
@@ -81,7 +85,7 @@ def check_machine(
     asked = Checked(
         machine, invariants, leads_to, events=events, model=model, ignore=ignore, may_raise=may_raise
     )  # fmt: skip
-    return Judging(asked.machine if isinstance(asked.machine, Checked) else asked).report(limit)
+    return Judging(asked.machine if isinstance(asked.machine, Checked) else asked).report(limit, progress)
 
 
 def facts(checked: Checked, count: int = FACTS) -> list[Fact]:
@@ -92,7 +96,7 @@ def facts(checked: Checked, count: int = FACTS) -> list[Fact]:
         if start is None:
             return []
         found = [first_fact(start)]
-        exploration = Exploration(system, events_of(system.machine, checked.events))
+        exploration = Exploration(system, events_of(system.machine, checked.events), checked.ignore)
         for at, step in exploration.steps(count):
             found.append(fact_of(at, step))
             if len(found) > count:
@@ -195,11 +199,21 @@ class Raised:
     step: Step
 
 
+@attrs.frozen(eq=False)
+class Passed:
+    """A situation that was only passed through: from which one, what was sent, and itself."""
+
+    origin: int
+    label: str
+    at: Situation
+
+
 class Exploration:
     """A breadth-first search over situations; each is known by its number, in the order in which it was met."""
 
-    def __init__(self, system: System, events: tuple[Event, ...]) -> None:
+    def __init__(self, system: System, events: tuple[Event, ...], trusted: tuple[str, ...] = ()) -> None:
         self.system = system
+        self.tripwire = Tripwire(trusted)
         self.events = events
         self.situations: list[Situation] = []
         self.numbers: dict[Hashable, int] = {}
@@ -212,7 +226,9 @@ class Exploration:
         self.rows: set[RowKey] = set()
         self.transitions = 0
         self.raised: list[Raised] = []
+        self.passed: dict[Hashable, Passed] = {}
         self.complete = True
+        self.surroundings = Surroundings()
 
     def arcs(self, state: int) -> list[Arc[int]]:
         """Return the edges of a situation; what changes nothing is none."""
@@ -235,37 +251,55 @@ class Exploration:
             self.depths.append(0 if came is None else self.depths[came[0]] + 1)
         return number
 
-    def steps(self, limit: int) -> Iterator[tuple[Situation, Step]]:
+    def steps(self, limit: int, progress: Progress | None = None) -> Iterator[tuple[Situation, Step]]:
         """Visit situations in the order in which they are met, and yield every step; stop at ``limit`` of them."""
         start = self.system.start()
         if start is None:
             return
         self.met(start, None)
+        self.surroundings = self.system.surroundings()
         for number, at in enumerate(self.situations):
-            if number == limit:
+            if number == limit or (progress and progress(self.system.machine.name, self.found())):
                 self.complete = False
-                return
+                break
             found = self.visited(number, at)
             arcs: dict[tuple[int, int], Arc[int]] = {}
             for step in found:
                 self.note(number, at, step, arcs)
                 yield at, step
             self.out.append(list(arcs.values()))
+        refuse_changed(self.surroundings.changed(), "something that is sent, or a property,")
+
+    def found(self) -> Explored:
+        """Return how much was found so far."""
+        return Explored(len(self.situations), self.transitions)
 
     def visited(self, number: int, at: Situation) -> list[Step]:
-        """Return every step from a situation; some are made twice, to see whether they come out the same."""
-        found = [step for event in self.events for step in self.system.steps(at, event)]
+        """Return every step from a situation; some are made twice, to see whether they come out the same.
+
+        Whether the surroundings are the same after each event is asked at first; later, only what is bound where.
+        """
+        found: list[Step] = []
+        changed, by = None, ""
+        for event in self.events:
+            found += self.system.steps(at, event, self.tripwire)
+            if changed is None and number < SAMPLED_FIRST:
+                changed, by = self.surroundings.changed(), str(event)
+        refuse_impure(self.tripwire)
         if is_sampled(number):
-            tripwire = Tripwire()
-            again = [step for event in self.events for step in self.system.steps(at, event, tripwire)]
-            refuse_impure(tripwire, "guard ")
+            again = [step for event in self.events for step in self.system.steps(at, event, self.tripwire)]
             refuse_differing(at, found, again)
+        refuse_changed(
+            changed or self.surroundings.rebound(), f"sending {by} in {at}" if by else f"what is sent in {at}"
+        )
         return found
 
     def note(self, number: int, at: Situation, step: Step, arcs: dict[tuple[int, int], Arc[int]]) -> None:
         """Note what a step shows."""
         self.transitions += 1
         self.rows.update(step.taken)
+        for one in step.passed:
+            self.passed.setdefault(one.key, Passed(number, step.label, one))
         if step.raised is not None:
             self.raised.append(Raised(number, step))
         if step.after.key != at.key:
@@ -306,10 +340,11 @@ class Judging:
         self.checked = checked
         self.system = system_of(checked)
         self.machine = self.system.machine
-        self.search = Exploration(self.system, events_of(self.machine, checked.events))
+        self.search = Exploration(self.system, events_of(self.machine, checked.events), checked.ignore)
         self.invariants = [self._compiled(one) for one in checked.invariants]
         self.promises = [self._compiled_promise(one) for one in checked.leads_to]
         self.broken: dict[str, int] = {}
+        self.broken_in_passing: dict[str, Passed] = {}
         self.reached: set[str] = set()
         self.answers: dict[Question, list[bool]] = {}
 
@@ -332,13 +367,14 @@ class Judging:
             known_trigger(self.machine, trigger, name)
         return one, self._question(f"{name}, premise", one.premise), self._question(f"{name}, goal", one.goal)
 
-    def report(self, limit: int) -> MachineReport:
+    def report(self, limit: int, progress: Progress | None = None) -> MachineReport:
         """Search, then sum up."""
         with self.system.at_work():
             judged = 0
-            for _ in self.search.steps(limit):
+            for _ in self.search.steps(limit, progress):
                 judged = self._judged_from(judged)
             self._judged_from(judged)
+            self._judge_passed()
         faults = tuple(fault for fault in judge(self.machine, foreign=True) if fault.kind in STRUCTURAL)
         verdicts = (
             structure(faults),
@@ -375,21 +411,38 @@ class Judging:
             number += 1
         return number
 
-    def _ask(self, asked: Question, number: int, at: Situation) -> bool:
-        def ask() -> object:
-            return self.system.ask(asked, at)
+    def _judge_passed(self) -> None:
+        """Ask every invariant of the situations that were passed through and are not reached otherwise."""
+        for number, passed in enumerate(self.search.passed.values()):
+            for one, holds, premise in self.invariants if passed.at.key not in self.search.numbers else ():
+                if one.name in self.broken or one.name in self.broken_in_passing:
+                    continue
+                if premise is not None and not self._ask(premise, number, passed.at):
+                    continue
+                self.reached.add(one.name)
+                if not self._ask(holds, number, passed.at):
+                    self.broken_in_passing[one.name] = passed
 
+    def _ask(self, asked: Question, number: int, at: Situation) -> bool:
+        def ask() -> bool:
+            return self.search.tripwire.question(asked.name, lambda: self._answer(asked, at))
+
+        answer = asked_twice(asked.name, ask) if is_sampled(number) else ask()
+        refuse_impure(self.search.tripwire)
+        return answer
+
+    def _answer(self, asked: Question, at: Situation) -> bool:
         try:
-            answer = asked_twice(asked.name, ask) if is_sampled(number) else ask()
+            answer = self.system.ask(asked, at)
         except Invalid:
             raise
         except (Exception, SystemExit) as error:  # a property is the author's code
             raise Invalid(asked.name, f"in {at} it raises {in_short(error)}", "let it answer everywhere") from error
-        if answer is None or inspect.isawaitable(answer):
-            getattr(answer, "close", lambda: None)()
-            told = "None" if answer is None else "what must be awaited"
-            raise Invalid(asked.name, f"in {at} it returns {told}", "let it return True or False")
-        return bool(answer)
+        if isinstance(answer, bool):
+            return answer
+        getattr(answer, "close", lambda: None)()
+        told = "None" if answer is None else f"a value of type {type(answer).__name__}"
+        raise Invalid(asked.name, f"in {at} it returns {told}", "let it return True or False")
 
     # Verdicts
 
@@ -440,17 +493,23 @@ class Judging:
 
     def _unreached(self) -> Iterator[str]:
         """Name states and rows that were not reached; a row of such a state is not named as well."""
-        states = {at.state for at in self.search.situations}
+        search = self.search
+        states = {at.state for at in (*search.situations, *(passed.at for passed in search.passed.values()))}
         for state in self.machine.table.rows:
             if state not in states:
                 yield f"state {state} is never reached"
         for row in self.machine.table.flat():
-            if row.source in states and (row.source, row.place) not in self.search.rows:
+            if row.source in states and (row.source, row.place) not in search.rows:
                 yield f"row {row} is never taken"
 
     def _invariant(self, one: Invariant) -> Found:
         if one.name in self.broken:
             return Found(one.name, one.sentence, REFUTED, self._trace(self.broken[one.name]))
+        if one.name in self.broken_in_passing:
+            passed = self.broken_in_passing[one.name]
+            way = [(f"{passed.label} (in passing)", passed.at)]
+            last = moves_between(self.search.situations[passed.origin], way)
+            return Found(one.name, one.sentence, REFUTED, self._trace(passed.origin, *last))
         why = self._undecided() or ("" if one.name in self.reached else "nothing reached its premise")
         return Found(one.name, one.sentence, UNDETERMINED if why else PROVED, why=why)
 

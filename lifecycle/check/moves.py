@@ -119,11 +119,11 @@ def agent_of(run: RunPlan) -> str:
     return "agent"
 
 
-def question_of(plan: AskPlan) -> Question:
-    """Make the question of a plan; its expiry, if it has one, is due at ``DUE``."""
+def question_of(plan: AskPlan, other: str = "") -> Question:
+    """Make the question of a plan; its expiry, if it has one, is due at ``DUE``; ``other`` makes its content another."""
     expiry = DUE if plan.expires else None
     body = f'{{"text": "may I? ({plan.id})"}}'
-    return Question(plan.id, "approval", body, f"digest of {plan.id}", expiry, plan.on_expiry)
+    return Question(plan.id, "approval", body, f"digest of {plan.id}{other}", expiry, plan.on_expiry, plan.deciders)
 
 
 INPUT, CHECKPOINT, RESULT = '"input"', '"checkpoint"', '"result"'
@@ -174,7 +174,7 @@ def closed_of(plan: AskPlan, answered: bool) -> Request:
     q = question_of(plan)
     answer = Answer(q.id, q.kind, q.body, q.digest, "earlier", "approve", None, "ada", 0) if answered else None
     state = "answered" if answered else "withdrawn"
-    return Request(q.id, q.kind, q.body, q.digest, q.on_expiry, (), state, 0, None, answer)
+    return Request(q.id, q.kind, q.body, q.digest, q.on_expiry, q.deciders, state, 0, None, answer)
 
 
 def known_of(config: Configuration, memory: Remembered, place: int, asked: tuple[AskPlan, ...]) -> tuple[Request, ...]:
@@ -196,8 +196,10 @@ def start(config: Configuration, place: int, mode: str, session: Session | None,
     return start_input(config, place, mode) if memory.status == NEW else None
 
 
-def start_input(config: Configuration, place: int, mode: str, found: Found | None = None, other: str = "") -> StartRun:
-    """Make the input that starts a run; ``other`` makes its content another."""
+def start_input(
+    config: Configuration, place: int, mode: str, found: Found | None = None, other: str = "", key: str = ""
+) -> StartRun:
+    """Make the input that starts a run; ``other`` makes its content another, ``key`` its key."""
     spec = spec_of(config, place)
     return StartRun(
         SESSION_ID,
@@ -207,7 +209,7 @@ def start_input(config: Configuration, place: int, mode: str, found: Found | Non
         spec.input,
         spec.digest + other,
         config.policy,
-        spec.key,
+        key or spec.key,
         spec.deciders,
         mode,
         spec.deadline_us,
@@ -227,6 +229,14 @@ def start_again(
     return start_input(config, place, config.runs[place].when_busy[0], found, other)
 
 
+def start_taken(config: Configuration, place: int, session: Session | None, memory: Remembered) -> Input | None:
+    """Start another run under its id."""
+    if memory.status == NEW:
+        return None
+    found = Found(ended_of(config, memory, place))
+    return start_input(config, place, config.runs[place].when_busy[0], found, key="another key")
+
+
 def starting(config: Configuration) -> Iterator[Move]:
     """List the moves of whoever starts runs."""
     for place, plan in enumerate(config.runs):
@@ -242,6 +252,8 @@ def starting(config: Configuration) -> Iterator[Move]:
             yield Move(
                 f"{run_id(place)} is started again, changed", "repeat", other, memory=place, fault=True, unchanged=rule
             )
+            taken, name = partial(start_taken, config, place), f"another run is started as {run_id(place)}"
+            yield Move(name, "repeat", taken, memory=place, fault=True, unchanged=rule)
 
 
 # -- beginning --------------------------------------------------------------------------------------------------------
@@ -352,6 +364,18 @@ def asked_by(
         return None
     known = known_of(config, memory, place, asks)
     return RunAsked(slot.id, slot.token, tuple(question_of(plan) for plan in asks), known)
+
+
+def asked_otherwise(place: int, plan: AskPlan, session: Session | None, memory: Remembered) -> Input | None:
+    """Ask something else under the name of a question that is open or was answered."""
+    if not executing(session) or session is None or session.execution is None or session.head is None:
+        return None
+    if session.execution.run != run_id(place):
+        return None
+    known = (closed_of(plan, True),) if dict(memory.closed).get(plan.id) else ()
+    if not known and not is_open(session.head, plan.id):
+        return None
+    return RunAsked(session.execution.id, session.execution.token, (question_of(plan, "!"),), known)
 
 
 def parked_by(
@@ -469,6 +493,10 @@ def coding(config: Configuration) -> Iterator[Move]:
             if "parked" in plan.ways:
                 park = partial(parked_by, config, place, asks)
                 yield Move(f"the code of {run} parks on {names}", "settle", park, memory=place)
+        if "fault" in families:
+            for one in plan.asks:
+                other, name = partial(asked_otherwise, place, one), f"the code of {run} asks something else as {one.id}"
+                yield Move(name, "fault", other, memory=place, fault=True)
         if "retract" in families and "in_place" in plan.ways:
             for one in plan.asks:
                 yield Move(f"the code of {run} takes {one.id} back", "ask", partial(retract, place, one))
@@ -567,6 +595,14 @@ def decide_wrongly(
     return decision(run_id(place), plan, "approve", by, digest=digest)
 
 
+def decide_emptily(place: int, plan: AskPlan, by: str, session: Session | None, memory: Remembered) -> Input | None:
+    """Answer an open question, and say nothing."""
+    run = None if session is None else run_named(session, run_id(place))
+    if run is None or not is_open(run, plan.id):
+        return None
+    return Decide(run_id(place), plan.id, "nothing", "answer", by, question_of(plan).digest, "")
+
+
 def decide_again(place: int, plan: AskPlan, other: bool, session: Session | None, memory: Remembered) -> Input | None:
     """Answer a question of the batch that is answered: the same decision again, or another."""
     run = None if session is None else run_named(session, run_id(place))
@@ -651,16 +687,28 @@ def humans(config: Configuration) -> Iterator[Move]:
                     f"decide {ask.id}",
                     partial(decide, place, ask, kind, plan.owner),
                 )
-            for by in plan.deciders:
+            for by in deciders_of(config, plan, ask):
                 yield Move(f"{by} approves {ask.id}", f"decide {ask.id}", partial(decide, place, ask, "approve", by))
             if "abuse" in families:
                 yield from abused_question(config, place, plan, ask)
         yield Move(f"{plan.owner} aborts {run}", "abort", partial(abort, config, place, None))
+        if "others" in families:
+            yield Move(f"{ADMIN} aborts {run}", "abort", partial(abort, config, place, ADMIN))
+        if "others" in families and "abuse" in families:
+            for by in others_than(config, plan):
+                other = partial(abort, config, place, by)
+                yield Move(f"{by} aborts {run}", "abuse", other, fault=True, unchanged="owner-only")
         if "abuse" in families:
             by_stranger, over = partial(abort, config, place, STRANGER), partial(abort_ended, config, place)
             name = f"{STRANGER} aborts {run}"
             yield Move(name, "abuse", by_stranger, fault=True, unchanged="owner-only")
             yield Move(f"{run}, ended, is aborted", "late", over, memory=place, fault=True, unchanged="final-absorbs")
+    if "others" in families:
+        for by in owners_of(config):
+            yield Move(f"{by} aborts the session", "abort", partial(abort_session, by, None))
+    if "close" in families and "others" in families:
+        for by in owners_of(config):
+            yield Move(f"{by} closes the session", "close", partial(close, by, None))
     if "close" in families:
         yield Move(f"{ADMIN} aborts the session", "abort", partial(abort_session, ADMIN, None))
         yield Move(f"{ADMIN} closes the session", "close", partial(close, ADMIN, None))
@@ -676,6 +724,22 @@ def humans(config: Configuration) -> Iterator[Move]:
             yield Move(title, "late", late, fault=True, unchanged="stale-is-noop")
 
 
+def owners_of(config: Configuration) -> list[str]:
+    """Return the owners of all runs, each once."""
+    return list(dict.fromkeys(plan.owner for plan in config.runs))
+
+
+def deciders_of(config: Configuration, plan: RunPlan, ask: AskPlan) -> tuple[str, ...]:
+    """Return those who approve a question beside the owner of its run."""
+    return (*plan.deciders, *ask.deciders, *((ADMIN,) if "others" in config.families else ()))
+
+
+def others_than(config: Configuration, plan: RunPlan) -> list[str]:
+    """Return those who have some say in the session, and none in whether this run ends."""
+    named = [by for ask in plan.asks for by in ask.deciders]
+    return list(dict.fromkeys(by for by in (*owners_of(config), *plan.deciders, *named) if by != plan.owner))
+
+
 def abused_question(config: Configuration, place: int, plan: RunPlan, ask: AskPlan) -> Iterator[Move]:
     """List the decisions that must change nothing."""
 
@@ -683,9 +747,15 @@ def abused_question(config: Configuration, place: int, plan: RunPlan, ask: AskPl
         return Move(name, "abuse", make, memory=memory, fault=True, unchanged=rule)
 
     q = ask.id
+    if "others" in config.families:
+        for by in owners_of(config):
+            if by != plan.owner and by not in deciders_of(config, plan, ask):
+                yield wrong(f"{by} approves {q}", partial(decide_wrongly, place, ask, by, ""), "owner-only")
     yield wrong(f"{STRANGER} approves {q}", partial(decide_wrongly, place, ask, STRANGER, ""), "owner-only")
     other = partial(decide_wrongly, place, ask, plan.owner, "digest of something else")
     yield wrong(f"something that was not shown is approved as {q}", other, "digest-matches")
+    empty = partial(decide_emptily, place, ask, plan.owner)
+    yield wrong(f"{plan.owner} answers {q} with nothing", empty, "answer-takes-effect")
     yield wrong(f"{q}, answered, is answered the same again", partial(decide_again, place, ask, False), "decide-once")
     yield wrong(f"{q}, answered, is answered otherwise", partial(decide_again, place, ask, True), "decide-once")
     yield wrong(f"{q}, closed, is approved", partial(decide_closed, config, place, ask), "decide-once", memory=place)
@@ -703,9 +773,11 @@ def report(word: str, session: Session | None, memory: Remembered) -> Input | No
     return None if session is None else ProviderReported(word)
 
 
-def report_foreign(run: str | None, advisory: bool, session: Session | None, memory: Remembered) -> Input | None:
-    """A provider says something about another run, or gives advice."""
-    return None if session is None else ProviderReported("error", run=run, advisory=advisory)
+def report_foreign(
+    run: str | None, execution: int | None, advisory: bool, session: Session | None, memory: Remembered
+) -> Input | None:
+    """A provider says something about another run, or another execution, or gives advice."""
+    return None if session is None else ProviderReported("error", run=run, execution=execution, advisory=advisory)
 
 
 def providers(config: Configuration) -> Iterator[Move]:
@@ -715,9 +787,16 @@ def providers(config: Configuration) -> Iterator[Move]:
     for word in REPORTS:
         yield Move(f"the provider reports {word}", "provider", partial(report, word))
     if "abuse" in config.families:
-        late = {"fault": True, "unchanged": "stale-is-noop"}
-        yield Move("the provider reports on another run", "late", partial(report_foreign, "r0", False), **late)  # type: ignore[arg-type]
-        yield Move("the provider gives advice", "late", partial(report_foreign, None, True), **late)  # type: ignore[arg-type]
+        for name, run, execution, advisory in FOREIGN:
+            foreign = partial(report_foreign, run, execution, advisory)
+            yield Move(f"the provider {name}", "late", foreign, fault=True, unchanged="stale-is-noop")
+
+
+FOREIGN: tuple[tuple[str, str | None, int | None, bool], ...] = (
+    ("reports on another run", "r0", None, False),
+    ("reports on an old execution", None, OLD, False),
+    ("gives advice", None, None, True),
+)
 
 
 # -- timers -----------------------------------------------------------------------------------------------------------

@@ -42,9 +42,25 @@ from lifecycle.kernel.inputs import (
     StartRun,
     TimerFired,
 )
-from lifecycle.kernel.replies import Admitted
-from lifecycle.kernel.routes import ROUTES, Effect, Fire, count_questions, named_request, park, run_of_slot
-from lifecycle.kernel.values import Execution, Session, Timer
+from lifecycle.kernel.judges import Judge, Named, caller_may_abort, has_room, key_is_new, report_is_current
+from lifecycle.kernel.judging_decisions import not_decided_otherwise, request_still_open
+from lifecycle.kernel.refusing import denied
+from lifecycle.kernel.replies import Aborted, Admitted, Decided, Joined, Reply, Stale
+from lifecycle.kernel.routes import (
+    ROUTES,
+    Effect,
+    EndEach,
+    Fire,
+    admit,
+    count_questions,
+    every_run,
+    interrupted_head,
+    named_request,
+    park,
+    run_of_slot,
+)
+from lifecycle.kernel.values import Execution, Request, Run, RunSpec, Session, Timer
+from lifecycle.kernel.work import Work, thawed_head, thawed_slot
 from lifecycle.machines import MACHINES, RUN
 from lifecycle.machines.held import CONTROLLER, SEGMENT
 
@@ -197,6 +213,17 @@ def without_judges(kind: type[Input], names: tuple[str, ...]) -> Stepper:
     return kernel
 
 
+def with_judge(kind: type[Input], name: str, judge: Judge) -> Stepper:
+    """Return a kernel in which one judge of inputs of a kind is another."""
+    kernel = Kernel()
+    find, judges, choose, way, ways, reply = kernel.handling[kind]
+    if name not in [one.__name__ for one in judges]:
+        raise Invalid(f"judge {name}", f"{kind.__name__} has none of that name", "name one of its judges")
+    others = tuple(judge if one.__name__ == name else one for one in judges)
+    kernel.handling = {**kernel.handling, kind: (find, others, choose, way, ways, reply)}
+    return kernel
+
+
 def with_route(name: str, *route: Fire | Effect) -> Stepper:
     """Return a kernel in which an input takes another route."""
     return Kernel(routes={**ROUTES, name: route})
@@ -324,7 +351,8 @@ def detach_keeps(session: Session | None, given: Input, now: int, step: Step) ->
     """Take no note of a client that is gone."""
     if not isinstance(given, Detached) or session is None:
         return step
-    return altered(step, session=session, hooks=(), judge="attachment_is_there", journalled=False)
+    told = Stale(f"attachment {given.attachment}")
+    return altered(step, session=session, hooks=(), reply=told, judge="attachment_is_there", journalled=False)
 
 
 def attach_keeps_timer(session: Session | None, given: Input, now: int, step: Step) -> Step:
@@ -345,6 +373,178 @@ def stays_in_the_list(session: Session | None, given: Input, now: int, step: Ste
     if not step.ended or after is None or after.head is not None or session is None or session.head is None:
         return step
     return altered(step, session=altered(after, head=session.head))
+
+
+# who may, by another judge
+
+MayBy = Callable[[Session, Run, str], bool]
+
+
+def owner_or_admin(session: Session, run: Run, by: str) -> bool:
+    """Say whether somebody owns a run, or is an admin."""
+    return by == run.spec.owner or by in session.policy.admins
+
+
+def aborting(may: MayBy) -> Stepper:
+    """Return a kernel in which others may abort a run."""
+
+    def caller_may_abort(session: Session | None, given: AbortRun, run: Run) -> Reply | None:
+        assert session is not None
+        return None if may(session, run, given.by) else denied(f"run {given.run}", given.by, "abort")
+
+    return with_judge(AbortRun, "caller_may_abort", caller_may_abort)
+
+
+def deciding(may: Callable[[Session, RunSpec, Request, str], bool]) -> Stepper:
+    """Return a kernel in which others may decide."""
+
+    def caller_may_decide(session: Session | None, given: Decide, about: Named) -> Reply | None:
+        ended = given.found.run
+        spec = about.run.spec if about.run is not None else None if ended is None else ended.spec
+        assert session is not None and spec is not None and about.request is not None
+        allowed = may(session, spec, about.request, given.by)
+        return None if allowed else denied(f"request {given.request}", given.by, "decide")
+
+    return with_judge(Decide, "caller_may_decide", caller_may_decide)
+
+
+# what is told
+
+
+def joins_anything(session: Session | None, given: StartRun, about: object) -> Reply | None:
+    """Join the run of a key, whatever its content."""
+    run = next((run for run in (session.unfinished() if session else ()) if run.spec.key == given.key), None)
+    return key_is_new(session, given, about) if run is None else Joined(run.spec.id)
+
+
+def confirms_any_decision(session: Session | None, given: Decide, about: Named) -> Reply | None:
+    """Tell whoever decides too late, and otherwise, that it was so decided."""
+    refused = not_decided_otherwise(session, given, about)
+    return None if refused is None else Decided(given.run, given.request, given.decision, given.kind)
+
+
+def says_it_is_done(session: Session | None, given: AbortRun, run: Run) -> Reply | None:
+    """Tell a stranger that the run was aborted, and let it go on."""
+    return None if caller_may_abort(session, given, run) is None else Aborted((given.run,))
+
+
+def ended_by_this(session: Session | None, given: AbortRun, run: Run | None) -> Reply | None:
+    """Tell whoever aborts a run that has ended that it was ended just now."""
+    return Aborted((given.run,)) if run is None else None
+
+
+def taken_too_late(session: Session | None, given: Decide, about: Named) -> Reply | None:
+    """Tell whoever decides when the question is closed that the decision was taken."""
+    closed = request_still_open(session, given, about)
+    return None if closed is None else Decided(given.run, given.request, given.decision, given.kind)
+
+
+def any_execution(session: Session | None, given: ProviderReported, about: object) -> Reply | None:
+    """Take a report, whichever execution it names."""
+    return report_is_current(session, altered(given, execution=None), about)
+
+
+def only_rejects(session: Session | None, given: StartRun, about: object) -> Reply | None:
+    """Have room for any number of runs."""
+    return has_room(session, given, about) if given.when_busy == "reject" else None
+
+
+# whose turn it is
+
+
+def newest_first(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Put whatever is enqueued before what waits."""
+    after = step.session
+    if not isinstance(step.reply, Admitted) or not step.reply.queued or after is None:
+        return step
+    return altered(step, session=altered(after, queue=(after.queue[-1], *after.queue[:-1])))
+
+
+def admit_last(work: Work) -> None:
+    """Admit the run that interrupts at the end of the queue."""
+    admit(work)
+    session = work.session
+    if session.head is None:
+        session.queue = (*session.queue[1:], session.queue[0])
+
+
+# crashes
+
+
+def approved_is_rerun(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Run again after a crash what a human approved, as if nothing had been."""
+    head = None if session is None else session.head
+    if not isinstance(given, Lost | Recovered) or session is None or head is None or not step.ended:
+        return step
+    again = KERNEL.step(altered(session, head=altered(head, answers=())), given, now)
+    after = again.session
+    if again.ended or after is None or after.head is None:
+        return again
+    return altered(again, session=altered(after, head=altered(after.head, answers=head.answers)))
+
+
+def rerun_for_ever(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Run again whatever crashes, however often it did."""
+    if not isinstance(given, Lost | Recovered) or session is None or not step.ended:
+        return step
+    endless = altered(session.policy, attempts_max=1_000_000)
+    again = KERNEL.step(
+        altered(session, policy=endless), altered(given, policy=endless) if isinstance(given, Recovered) else given, now
+    )
+    assert again.session is not None
+    return altered(again, session=altered(again.session, policy=session.policy))
+
+
+# checkpoints and questions
+
+
+def forget_checkpoint(work: Work) -> None:
+    """Make the answers the past, and keep no checkpoint."""
+    run = run_of_slot(work)
+    if run is not None:
+        run.answers, run.asked = (), run.questions
+
+
+def keep_answers(work: Work) -> None:
+    """Keep the checkpoint, and the answers from before it."""
+    given: Any = work.input
+    run = run_of_slot(work)
+    if run is not None:
+        run.checkpoint, run.asked = given.data, run.questions
+
+
+class Mishearing:
+    """A kernel that takes any question for the one that had its name before."""
+
+    def step(self, session: Session | None, given: Input, now: int) -> Step:
+        """Step, on questions of the digests that are known."""
+        head = None if session is None else session.head
+        if isinstance(given, RunAsked) and head is not None:
+            known = {one.id: one.digest for one in (*given.known, *head.requests)}
+            known |= {one.request: one.digest for one in head.answers}
+            heard = tuple(altered(one, digest=known.get(one.id, one.digest)) for one in given.questions)
+            given = altered(given, questions=heard)
+        return KERNEL.step(session, given, now)
+
+
+# what is kept of an end
+
+
+def ended_otherwise(**fields: object) -> Callable[[], Stepper]:
+    """Return how to build a kernel that keeps something else of every end."""
+
+    def change(session: Session | None, given: Input, now: int, step: Step) -> Step:
+        return altered(step, ended=tuple(altered(one, **fields) for one in step.ended)) if step.ended else step
+
+    return lambda: Changed(change)
+
+
+def always_closed(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Say of every session that stops that it was closed."""
+    after = step.session
+    if after is None or after is session or after.cause != "orphaned":
+        return step
+    return altered(step, session=altered(after, cause="closed"))
 
 
 def removed(machine: Machine, source: str, trigger: str, item: object) -> Callable[[], Stepper]:
@@ -500,6 +700,134 @@ BY_HAND: tuple[Mutant, ...] = (
         "loss-unnoticed",
         "a run whose worker is gone waits for ever",
         lambda: with_route("Lost.interrupt"),
+    ),
+    Mutant(
+        "anybody-interrupts",
+        "new input of anybody ends the head",
+        lambda: with_route("StartRun.interrupt", Fire("run", "abort", thawed_head, "superseded"), admit),
+    ),
+    Mutant(
+        "decider-aborts",
+        "who may answer a run's questions ends it",
+        lambda: aborting(lambda session, run, by: owner_or_admin(session, run, by) or by in run.spec.deciders),
+    ),
+    Mutant(
+        "owner-of-one-aborts-any",
+        "the owner of one run ends another's",
+        lambda: aborting(
+            lambda session, run, by: (
+                owner_or_admin(session, run, by) or any(by == one.spec.owner for one in session.unfinished())
+            )
+        ),
+    ),
+    Mutant(
+        "admins-may-not-abort",
+        "an admin cannot stop a run",
+        lambda: aborting(lambda session, run, by: by == run.spec.owner),
+    ),
+    Mutant(
+        "abort-takes-others",
+        "an owner who aborts ends other people's runs",
+        lambda: with_route("AbortSession", EndEach("run", "abort", every_run, "aborted")),
+    ),
+    Mutant(
+        "deciders-ignored",
+        "who was named to decide for a run is refused",
+        lambda: deciding(
+            lambda session, spec, request, by: by == spec.owner or by in request.deciders or by in session.policy.admins
+        ),
+    ),
+    Mutant(
+        "deciders-of-a-question-ignored",
+        "who was named to answer a question is refused",
+        lambda: deciding(
+            lambda session, spec, request, by: by == spec.owner or by in spec.deciders or by in session.policy.admins
+        ),
+    ),
+    Mutant(
+        "admins-may-not-decide",
+        "an admin cannot answer",
+        lambda: deciding(
+            lambda session, spec, request, by: by == spec.owner or by in spec.deciders or by in request.deciders
+        ),
+    ),
+    Mutant(
+        "retry-conflicts",
+        "who tries again is refused instead of joining",
+        lambda: without_judge(StartRun, "key_is_new"),
+    ),
+    Mutant(
+        "other-content-joins",
+        "other input under a used key is taken for the old",
+        lambda: with_judge(StartRun, "key_is_new", joins_anything),
+    ),
+    Mutant("id-taken-twice", "two runs have one id", lambda: without_judge(StartRun, "run_id_is_new")),
+    Mutant(
+        "late-decision-confirmed",
+        "who decides too late is told that it was so decided",
+        lambda: with_judge(Decide, "not_decided_otherwise", confirms_any_decision),
+    ),
+    Mutant(
+        "refusal-told-as-done",
+        "a stranger is told that the run was aborted",
+        lambda: with_judge(AbortRun, "caller_may_abort", says_it_is_done),
+    ),
+    Mutant(
+        "old-end-told-as-new",
+        "who aborts what has ended is told that it was aborted",
+        lambda: with_judge(AbortRun, "run_not_ended", ended_by_this),
+    ),
+    Mutant(
+        "late-decision-taken",
+        "who decides when the question is closed is told that it counts",
+        lambda: with_judge(Decide, "request_still_open", taken_too_late),
+    ),
+    Mutant(
+        "nothing-is-an-answer",
+        "code that waits is handed an answer that says nothing",
+        lambda: without_judge(Decide, "decision_is_well_formed"),
+    ),
+    Mutant(
+        "old-report-obeyed",
+        "a report on an execution that is over ends the run",
+        lambda: with_judge(ProviderReported, "report_is_current", any_execution),
+    ),
+    Mutant("queue-is-a-stack", "the newest run goes before those that wait", lambda: Changed(newest_first)),
+    Mutant(
+        "interrupting-run-waits-last",
+        "a run that interrupts goes to the end of the queue",
+        lambda: with_route("StartRun.interrupt", Fire("run", "abort", interrupted_head, "superseded"), admit_last),
+    ),
+    Mutant("queue-without-end", "any number of runs waits", lambda: with_judge(StartRun, "has_room", only_rejects)),
+    Mutant("rejected-is-enqueued", "who would rather not wait waits", lambda: without_judge(StartRun, "has_room")),
+    Mutant("asks-without-limit", "code asks without end", lambda: without_judge(RunAsked, "questions_fit")),
+    Mutant("asked-otherwise", "an old answer is taken for a new question's", Mishearing),
+    Mutant("approved-is-rerun", "what was approved is done twice after a crash", lambda: Changed(approved_is_rerun)),
+    Mutant("rerun-for-ever", "what crashes is run again without end", lambda: Changed(rerun_for_ever)),
+    Mutant(
+        "checkpoint-not-kept", "code begins anew after a crash", lambda: with_route("Checkpointed", forget_checkpoint)
+    ),
+    Mutant(
+        "checkpoint-keeps-answers", "answers never become the past", lambda: with_route("Checkpointed", keep_answers)
+    ),
+    Mutant(
+        "parks-without-checkpoint",
+        "parked code begins anew",
+        lambda: with_route(
+            "ExecutionSettled.Parked",
+            Fire("execution", "settle", thawed_slot),
+            Fire("run", "ask", run_of_slot),
+            count_questions,
+        ),
+    ),
+    Mutant("result-lost", "the agent's answer is lost", ended_otherwise(result=None)),
+    Mutant("engine-ended-it", "nobody knows who stopped a run", ended_otherwise(who="engine")),
+    Mutant("words-lost", "nobody knows why a run failed", ended_otherwise(text="")),
+    Mutant(
+        "orphaned-is-closed", "a session that everybody left says that it was closed", lambda: Changed(always_closed)
+    ),
+    Mutant(
+        "lost-offer-not-renewed", "a run whose worker went before it began waits", lambda: with_route("Lost.pending")
     ),
 )
 """Mutants of what no table says: judges, routes, recovery, tokens."""

@@ -161,8 +161,9 @@ class Checked:
     """A machine with what is to be checked of it: the value that a command line names.
 
     ``machine`` is a machine, a model that has one, or a function that returns either. ``events`` gives triggers their
-    example arguments; one that is not listed is sent without any. ``ignore`` names attributes of the model that no
-    guard depends on, such as a log. ``may_raise`` lists exceptions that callbacks are meant to raise.
+    example arguments; one that is not listed is sent without any. ``ignore`` names what no
+    guard and no property depends on: attributes of the model, such as a log; class attributes and globals that change;
+    callbacks that read the clock or chance. ``may_raise`` lists exceptions that callbacks are meant to raise.
     """
 
     machine: object

@@ -7,92 +7,158 @@ about it would hold again.
 
 from __future__ import annotations
 
+import builtins
 import datetime
 import gc
 import os
 import random
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType
-from typing import Any
+from types import BuiltinFunctionType, FrameType, FunctionType
+from typing import Any, TypeVar
 
 import attrs
 
 from lifecycle.check.snapshots import canonical
+from lifecycle.check.surroundings import is_written_here
 from lifecycle.check.systems import Asked, Situation, Step
 from lifecycle.errors import Invalid
 
+T = TypeVar("T")
+
 REMEDY = "let it depend on nothing but the model and what the trigger is given"
 
-CLOCKS = {
-    id(getattr(time, name)): f"time.{name}"
-    for name in (
-        "time",
-        "time_ns",
-        "monotonic",
-        "monotonic_ns",
-        "perf_counter",
-        "perf_counter_ns",
-        "localtime",
-        "gmtime",
+NO_CLOCKS = ("sleep", "mktime", "strptime", "tzset", "get_clock_info", "pthread_getcpuclockid")
+"""What ``time`` has that reads no clock."""
+
+BUILTINS = {
+    id(called): f"{module.__name__}.{name}"
+    for module, names in (
+        (time, [name for name in vars(time) if name not in NO_CLOCKS]),
+        (os, ("urandom", "getrandom", "getpid", "getppid", "times", "getloadavg")),
     )
+    for name in names
+    if isinstance(called := getattr(module, name, None), BuiltinFunctionType)
 }
+"""Builtin functions that do not answer the same twice, by their address."""
+
+FUNCTIONS = {
+    id(function.__code__): told
+    for told, functions in (
+        ("os.environ", [*vars(type(os.environ)).values(), os.getenv]),
+        *((f"uuid.{name}", [getattr(uuid, name, None)]) for name in ("uuid1", "uuid4", "uuid6", "uuid7")),
+    )
+    for function in functions
+    if isinstance(function, FunctionType)
+}
+"""The like that is written in Python, by the address of its code."""
+
+ADDRESS = "id"
+"""What says where a thing is in memory. Libraries ask for it to know a thing again, which is no matter."""
+
 NOW = ("now", "utcnow", "today")
 
 
 def impure_source(called: Any) -> str | None:
-    """Name what is read by a call of a builtin function, if that is the clock or chance.
+    """Name what is read by a call of a builtin function, if that is the clock, chance or an address.
 
-    >>> impure_source(time.time), impure_source(datetime.datetime.now), impure_source(len)
-    ('time.time', 'datetime.now', None)
+    >>> impure_source(time.time), impure_source(datetime.datetime.now), impure_source(random.Random(1).random)
+    ('time.time', 'datetime.now', 'random.random')
+    >>> impure_source(len)
     """
-    if id(called) in CLOCKS:
-        return CLOCKS[id(called)]
-    if called is os.urandom:
-        return "os.urandom"
+    if id(called) in BUILTINS:
+        return BUILTINS[id(called)]
+    if called is builtins.id:
+        return ADDRESS
     owner, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
-    if isinstance(owner, type) and issubclass(owner, datetime.date) and name in NOW:
-        return f"{owner.__name__}.{name}"
-    return "random" if owner is getattr(random.random, "__self__", random) else None
+    if isinstance(owner, type):
+        return f"{owner.__name__}.{name}" if issubclass(owner, datetime.date) and name in NOW else None
+    return f"random.{name}" if isinstance(owner, random.Random) else None
+
+
+@attrs.frozen
+class Tripped:
+    """Say what reads what; of a callback, its name."""
+
+    subject: str
+    source: str
+    callback: str = ""
 
 
 class Tripwire:
-    """Stands around guards and questions, and notes the first that reads the clock or chance.
+    """Stands around guards, callbacks and questions, and notes the first that reads the clock, chance or an address.
 
-    What logging reads while it logs is its own affair. Where a profiler is at work, nothing is watched.
+    ``trusted`` names callbacks on whose reading nothing depends. What logging reads while it logs is its own affair.
+    Where a profiler is at work, nothing is watched.
     """
 
-    def __init__(self) -> None:
-        self.tripped: tuple[str, str] | None = None
+    def __init__(self, trusted: tuple[str, ...] = ()) -> None:
+        self.tripped: Tripped | None = None
+        self._trusted = trusted
+        self._within = ("", "")
 
-    def __call__(self, name: str, ask: Callable[[], Any]) -> Any:
-        """Ask, and watch meanwhile."""
-        if sys.getprofile() is not None:
-            return ask()
+    def guard(self, name: str, ask: Callable[[], T]) -> T:
+        """Ask a guard, and watch meanwhile."""
+        return self._watched(f"guard {name}", "", ask)
 
-        def watch(frame: FrameType, what: str, called: object) -> None:
-            if what == "c_call" and self.tripped is None:
-                source = impure_source(called)
-                if source is not None and not str(frame.f_globals.get("__name__")).startswith("logging"):
-                    self.tripped = name, source
+    def callback(self, name: str, call: Callable[[], T]) -> T:
+        """Call a callback, and watch meanwhile unless it is trusted."""
+        return call() if name in self._trusted else self._watched(f"callback {name}", name, call)
 
-        collecting = gc.isenabled()
-        gc.disable()  # what is called when garbage is collected would be taken for what the guard calls
-        sys.setprofile(watch)
+    def question(self, subject: str, ask: Callable[[], T]) -> T:
+        """Ask what a property asks, and watch meanwhile."""
+        return self._watched(subject, "", ask)
+
+    def _watched(self, subject: str, callback: str, call: Callable[[], T]) -> T:
+        before, self._within = self._within, (subject, callback)
         try:
-            return ask()
+            return call() if before[0] else watched(self._watch, call)
         finally:
-            sys.setprofile(None)
-            if collecting:
-                gc.enable()
+            self._within = before
+
+    def _watch(self, frame: FrameType, what: str, called: Any) -> None:
+        source = None
+        if what == "c_call":
+            source = impure_source(called)
+        elif what == "call":
+            source = FUNCTIONS.get(id(frame.f_code))
+        if source is not None and self.tripped is None and (source is not ADDRESS or is_written_here(frame.f_globals)):
+            self._note(frame, source)
+
+    def _note(self, frame: FrameType, source: str) -> None:
+        caller: FrameType | None = frame
+        while caller is not None and caller.f_code is not watched.__code__:
+            if str(caller.f_globals.get("__name__")).partition(".")[0] == "logging":
+                return
+            caller = caller.f_back
+        subject, callback = self._within
+        self.tripped = Tripped(subject, source, callback)
 
 
-def refuse_impure(tripwire: Tripwire, kind: str) -> None:
-    """Refuse what was seen to read the clock or chance."""
-    if tripwire.tripped is not None:
-        name, source = tripwire.tripped
-        raise Invalid(f"{kind}{name}", f"it reads {source}, so its answer does not hold", REMEDY)
+def watched(watch: Callable[[FrameType, str, Any], object], call: Callable[[], T]) -> T:
+    """Call something while a profiler is told of every call."""
+    if sys.getprofile() is not None:
+        return call()
+    collecting = gc.isenabled()
+    gc.disable()  # what is called when garbage is collected would be taken for what the guard calls
+    sys.setprofile(watch)
+    try:
+        return call()
+    finally:
+        sys.setprofile(None)
+        if collecting:
+            gc.enable()
+
+
+def refuse_impure(tripwire: Tripwire) -> None:
+    """Refuse what was seen to read the clock, chance or an address."""
+    found = tripwire.tripped
+    if found is not None:
+        then = "what it does is not the same again" if found.callback else "its answer does not hold"
+        unless = f"; or, if nothing depends on what it reads: ignore={found.callback!r}" if found.callback else ""
+        raise Invalid(found.subject, f"it reads {found.source}, so {then}", REMEDY + unless)
 
 
 def refuse_differing(at: Situation, once: Sequence[Step], twice: Sequence[Step]) -> None:
@@ -172,11 +238,9 @@ def refuse_elsewhere(here: Sequence[Fact], there: Sequence[Fact]) -> None:
         raise Invalid("machine", "in another process it does not do the same, where sets are in another order", REMEDY)
 
 
-def asked_twice(name: str, ask: Callable[[], object]) -> object:
-    """Ask a question twice, watching; refuse an answer that does not hold."""
-    tripwire = Tripwire()
-    once, twice = tripwire(name, ask), ask()
-    refuse_impure(tripwire, "")
-    if bool(once) != bool(twice):
+def asked_twice(name: str, ask: Callable[[], bool]) -> bool:
+    """Ask a question twice; refuse an answer that does not hold."""
+    once, twice = ask(), ask()
+    if once != twice:
         raise Invalid(name, f"asked twice of the same, it answers {once!r} and {twice!r}", REMEDY)
     return once

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from lifecycle.check.case import Case
 from lifecycle.check.configuration import Configuration
 from lifecycle.check.moves import RESTART, Memory, Move, Remembered, client_id, moves_of
 from lifecycle.check.promises import Seen
-from lifecycle.check.rules import Case, first_broken
+from lifecycle.check.rules import first_broken
 from lifecycle.check.slices import CRASH, DOWN, GONE, IN, LOST, OUT, OWED, PERFORM, UP, WORLD_MOVES, drop_of
 from lifecycle.check.world import NOTHING, Stepper, machines_of, remembering_of
 from lifecycle.errors import Invalid

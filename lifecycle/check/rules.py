@@ -8,22 +8,34 @@ reached has proved nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 
 from lifecycle import hooks
-from lifecycle.check.moves import Move
+from lifecycle.check.case import Case, Holds
+from lifecycle.check.courses import (
+    checkpoint_stands,
+    crash_is_treated_by_policy,
+    end_is_told_in_full,
+    id_names_one_question,
+    limits_are_kept,
+    session_says_why_it_stopped,
+    turns_are_kept,
+    was_allowed,
+    was_cut_off,
+)
 from lifecycle.check.parts import Breach
-from lifecycle.declaration import Machine
+from lifecycle.check.replying import first_decision_stands, key_names_one_run, reply_is_true
+from lifecycle.check.rights import only_who_may, owned
 from lifecycle.errors import LifecycleError
-from lifecycle.kernel import Step
 from lifecycle.kernel.engine import timers
 from lifecycle.kernel.finding import is_open, request_open_or_closed
 from lifecycle.kernel.inputs import (
     AbortRun,
     AbortSession,
+    Checkpointed,
     CloseSession,
     Decide,
     ExecutionSettled,
@@ -41,31 +53,9 @@ from lifecycle.kernel.inputs import (
     StartRun,
     TimerFired,
 )
-from lifecycle.kernel.invariants import RULES, detached_is_timed, ended_is_not_advertised, segments
-from lifecycle.kernel.replies import Aborted, Admitted, Decided, Granted, Rejection
-from lifecycle.kernel.values import Question, Request, Run, Session
-
-
-class Case:
-    """One step to be judged: the move that was meant, the session before, the input, the step, under which machines.
-
-    ``after`` is the session after it, of a step that changed something.
-    """
-
-    __slots__ = ("after", "before", "changed", "given", "machines", "move", "step")
-
-    after: Session
-
-    def __init__(
-        self, move: Move, before: Session | None, given: Input, step: Step, machines: Mapping[str, Machine]
-    ) -> None:
-        self.move, self.before, self.given, self.step, self.machines = move, before, given, step, machines
-        self.changed = step.session is not before
-        if step.session is not None:
-            self.after = step.session
-
-
-Holds = Callable[[Case], bool]
+from lifecycle.kernel.invariants import RULES, Rule, detached_is_timed, ended_is_not_advertised, segments
+from lifecycle.kernel.replies import Aborted, Admitted, Decided, Granted, Rejection, Stale
+from lifecycle.kernel.values import Question, Request, Run
 
 
 @attrs.frozen(eq=False)
@@ -114,13 +104,12 @@ def what_is_made_is_fresh(case: Case) -> bool:
 
 
 def accepted_abort_ends(case: Case) -> bool:
-    """End at once what its owner aborts, in whatever state it is."""
+    """End at once what somebody aborts who may, in whatever state it is; of a session, what is theirs to end."""
     given = case.given
     if case.move.kind == "abort" and isinstance(given, AbortRun):
         return isinstance(case.step.reply, Aborted) and [one.spec.id for one in case.step.ended] == [given.run]
-    if case.move.kind == "abort" and isinstance(given, AbortSession) and case.before is not None:
-        unfinished = [run.spec.id for run in case.before.unfinished()]
-        return [one.spec.id for one in case.step.ended] == unfinished
+    if case.move.kind == "abort" and isinstance(given, AbortSession):
+        return [one.spec.id for one in case.step.ended] == owned(case.before, given.by)
     return True
 
 
@@ -433,12 +422,29 @@ def reaped_only_when_idle(case: Case) -> bool:
     return after.orphan is not None and (armed or (held and after.orphan.due is None))
 
 
-ANY: tuple[tuple[str, Holds], ...] = (("total", answered_without_fault), ("abort-ends", accepted_abort_ends))
+def kept_at_commit(rule: Rule) -> Holds:
+    """Return a rule of the runtime's as one that is asked of a case."""
+    return lambda case: rule(case.before, case.after, case.step)
+
+
+ANY: tuple[tuple[str, Holds], ...] = (
+    ("total", answered_without_fault),
+    ("owner-only", only_who_may),
+    ("abort-ends", accepted_abort_ends),
+    ("same-key-same-run", key_names_one_run),
+    ("decide-once", first_decision_stands),
+    ("digest-matches", id_names_one_question),
+    ("limits-are-kept", limits_are_kept),
+)
 """Asked of every step, changed or not."""
+
+AT_LAST: tuple[tuple[str, Holds], ...] = (("replies-are-true", reply_is_true),)
+"""Asked of every step, after all others: whatever else is wrong says more than that the sender was told so."""
 
 RUN_SIDE_FIRST: tuple[tuple[str, Holds], ...] = (
     ("commit-before-hooks", nothing_without_commit),
     ("recovered", recovery_takes_all_again),
+    ("crash-policy", crash_is_treated_by_policy),
 )
 """Asked of every step of the run side that changed something, before all others: these may be asked whoever is attached
 after it, the others only of a step that keeps everybody, unread, or nobody.
@@ -453,6 +459,8 @@ AT_COMMIT = (
 That an ended run is not advertised is asked first: it says more than what else is wrong then.
 """
 
+KEPT_AT_COMMIT: tuple[tuple[str, Holds], ...] = tuple((name, kept_at_commit(rule)) for name, rule in AT_COMMIT)
+
 RUN_SIDE: tuple[tuple[str, Holds], ...] = (
     ("stale-is-noop", what_is_made_is_fresh),
     ("one-execution", granted_code_is_called),
@@ -461,8 +469,12 @@ RUN_SIDE: tuple[tuple[str, Holds], ...] = (
     ("requests-settle", requests_close_as_said),
     ("answer-takes-effect", answer_has_effect),
     ("decide-once", answers_stand),
+    ("checkpoints-stand", checkpoint_stands),
+    ("queue-drains", turns_are_kept),
     ("open-requests-are-shown", opened_requests_are_shown),
     ("first-cause-wins", cause_is_the_inputs),
+    ("first-cause-wins", end_is_told_in_full),
+    ("first-cause-wins", session_says_why_it_stopped),
     ("session-wears-head", session_rests_as_the_last_ended),
     ("orphans-are-reaped", reaped_only_when_idle),
     ("evict-own", resources_follow_their_tables),
@@ -486,29 +498,30 @@ def first_broken(case: Case) -> str | None:
     """
     name = ""
     try:
-        for name, holds in ANY:
-            if not holds(case):
-                return name
-        if not case.changed:
-            return None
-        if case.move.unchanged is not None:
-            return case.move.unchanged
-        if case.move.side != "client":
-            for name, holds in RUN_SIDE_FIRST:
+        for rules in (ANY, rules_of(case) if case.changed else (), AT_LAST):
+            for name, holds in rules:
                 if not holds(case):
                     return name
-            before, after, step = case.before, case.after, case.step
-            for name, kept in AT_COMMIT:
-                if not kept(before, after, step):
-                    return name
-        for name, holds in CLIENT_SIDE if case.move.side == "client" else RUN_SIDE:
-            if not holds(case):
-                return name
     except Breach:
         raise
     except Exception:
         return name
     return None
+
+
+def rules_of(case: Case) -> Iterator[tuple[str, Holds]]:
+    """Yield the rules that are asked of a step which changed something, in their order."""
+    if case.move.unchanged is not None:
+        yield case.move.unchanged, never
+    if case.move.side != "client":
+        yield from RUN_SIDE_FIRST
+        yield from KEPT_AT_COMMIT
+    yield from CLIENT_SIDE if case.move.side == "client" else RUN_SIDE
+
+
+def never(case: Case) -> bool:
+    """Refuse what was to change nothing."""
+    return False
 
 
 # -- the properties ---------------------------------------------------------------------------------------------------
@@ -532,6 +545,17 @@ def given_as(*kinds: type[Input]) -> Callable[[Case], bool]:
 def hooked(*kinds: type[hooks.Hook]) -> Callable[[Case], bool]:
     """Say whether the step had a hook of each of these kinds."""
     return lambda case: all(any(isinstance(hook, kind) for hook in case.step.hooks) for kind in kinds)
+
+
+def was_refused(*errors: str) -> Callable[[Case], bool]:
+    """Say whether the sender was refused for one of these reasons."""
+    return lambda case: isinstance(case.step.reply, Rejection) and case.step.reply.error in errors
+
+
+def not_run_again(case: Case) -> bool:
+    """Say whether a run that a crash would run again had something approved."""
+    run = was_cut_off(case)
+    return run is not None and run.spec.on_crash == "rerun" and was_allowed(run)
 
 
 def wait_left(case: Case) -> bool:
@@ -575,7 +599,11 @@ SAFETY: tuple[Property, ...] = (
         moved("request", "answer", "expire", "withdraw"),
     ),
     Property("decide-once", "a question is answered once, by one decision, applied once", meant("decide-once")),
-    Property("digest-matches", "what is approved is what was shown", meant("digest-matches")),
+    Property(
+        "digest-matches",
+        "what is approved is what was shown, and a question's name stands for one question",
+        meant("digest-matches"),
+    ),
     Property(
         "resume-with-continuation",
         "the last answer, the end of waiting and the next stretch are one step",
@@ -603,7 +631,7 @@ SAFETY: tuple[Property, ...] = (
     ),
     Property(
         "deadline-covers-timeout",
-        "the deadline runs exactly while the run's code is at work",
+        "the deadline runs exactly while the run's code is at work (for how long is arithmetic, and not checked here)",
         lambda case: (
             case.after.head is not None and case.after.head.deadline is not None
             if case.changed and case.move.side != "client"
@@ -612,11 +640,44 @@ SAFETY: tuple[Property, ...] = (
     ),
     Property(
         "first-cause-wins",
-        "the cause of an end is set once, by what ended it",
+        "the cause of an end is set once, by what ended it, and kept with who it was, the words and the result",
         lambda case: bool(case.step.ended),
     ),
-    Property("same-key-same-run", "a key names one run: a retry joins it", meant("same-key-same-run")),
-    Property("owner-only", "only owner, named decider and admin may; a refusal changes nothing", meant("owner-only")),
+    Property(
+        "same-key-same-run",
+        "a key names one run: a retry joins it or hears its end, other content is refused",
+        meant("same-key-same-run"),
+    ),
+    Property(
+        "owner-only",
+        "owner and admin may abort, they and named deciders decide; anybody else is refused, which changes nothing",
+        was_refused("Denied"),
+    ),
+    Property(
+        "queue-drains",
+        "runs get their turn in the order they came, one that interrupts the head first; if every head ends, each gets it",
+        moved("run", "promote"),
+    ),
+    Property(
+        "limits-are-kept",
+        "what would pass a limit of the queue or of questions is refused, and nothing else is for that reason",
+        was_refused("Busy"),
+    ),
+    Property(
+        "replies-are-true",
+        "whoever asks is told what came of it, or what stands against it, also where nothing changed",
+        lambda case: not case.changed and not isinstance(case.step.reply, Stale),
+    ),
+    Property(
+        "crash-policy",
+        "a run whose code was lost ends or is run again as its policy says: not after an approval, nor too often",
+        not_run_again,
+    ),
+    Property(
+        "checkpoints-stand",
+        "a checkpoint is kept until the next one, and answers from before it are the past",
+        given_as(Checkpointed),
+    ),
     Property(
         "commit-before-hooks",
         "nothing is performed that is not written down",

@@ -8,16 +8,18 @@ A machine without a model has guards that are only names: each may answer either
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import attrs
 
 from lifecycle.check.properties import Event, Question
 from lifecycle.check.snapshots import Photographer, Snapshot, text_of
+from lifecycle.check.surroundings import Surroundings
 from lifecycle.declaration import FlatRow, Guard, Machine
-from lifecycle.declaration.interchange import Driver, Thrown
+from lifecycle.declaration.interchange import Callback, Driver, Thrown
 from lifecycle.declaration.running import Sent, send
 from lifecycle.errors import Invalid
 
@@ -50,7 +52,10 @@ class Situation:
 
 @attrs.frozen(eq=False)
 class Step:
-    """What an event did: where it led, the rows it took, what guards answered, what was raised."""
+    """What an event did: where it led, the rows it took, what guards answered, what was raised.
+
+    ``passed`` are the situations in which a trigger was handled that a callback sent.
+    """
 
     label: str
     trigger: str
@@ -58,15 +63,20 @@ class Step:
     taken: tuple[RowKey, ...]
     asked: Asked
     raised: Thrown | None = None
+    passed: tuple[Situation, ...] = ()
 
 
-AskGuard: TypeAlias = Callable[[str, Callable[[], Any]], Any]
-"""What stands around a guard that is asked: it is given its name, and what asks it."""
+T = TypeVar("T")
 
 
-def ask_at_once(name: str, ask: Callable[[], Any]) -> Any:
-    """Ask a guard."""
-    return ask()
+class Watch(Protocol):
+    """What stands around the author's code while it is called."""
+
+    def guard(self, name: str, ask: Callable[[], T]) -> T:
+        """Ask a guard."""
+
+    def callback(self, name: str, call: Callable[[], T]) -> T:
+        """Call a callback."""
 
 
 class System(Protocol):
@@ -80,11 +90,14 @@ class System(Protocol):
     def start(self) -> Situation | None:
         """Return where the machine is at first; none if it starts nowhere."""
 
-    def steps(self, at: Situation, event: Event, ask_guard: AskGuard = ask_at_once) -> list[Step]:
+    def steps(self, at: Situation, event: Event, watch: Watch) -> list[Step]:
         """Return what an event may do."""
 
     def ask(self, question: Question, at: Situation) -> object:
         """Ask what a property asks."""
+
+    def surroundings(self) -> Surroundings:
+        """Return what its code can reach besides what a situation tells, as it is now."""
 
 
 class TableSystem:
@@ -103,27 +116,27 @@ class TableSystem:
         state = self.machine.initial if birth is None else birth.dest
         return Situation(state, state) if state is not None and state in self.machine.table.rows else None
 
-    def steps(self, at: Situation, event: Event, ask_guard: AskGuard = ask_at_once) -> list[Step]:
+    def steps(self, at: Situation, event: Event, watch: Watch) -> list[Step]:
         """Return what an event may do, for all answers of guards that are open."""
         rows = self.machine.table.rows[at.state].get(event.trigger)
-        return [] if rows is None else list(self._outcomes(at, event, ask_guard))
+        return [] if rows is None else list(self._outcomes(at, event, watch))
 
-    def _outcomes(self, at: Situation, event: Event, ask_guard: AskGuard) -> Iterator[Step]:
+    def _outcomes(self, at: Situation, event: Event, watch: Watch) -> Iterator[Step]:
         todo: list[dict[str, bool]] = [{}]
         while todo:
             supposed = todo.pop()
             try:
-                yield self._step(at, event, supposed, ask_guard)
+                yield self._step(at, event, supposed, watch)
             except OpenGuard as guard:
                 todo += [{**supposed, guard.name: answer} for answer in (False, True)]
 
-    def _step(self, at: Situation, event: Event, supposed: dict[str, bool], ask_guard: AskGuard) -> Step:
+    def _step(self, at: Situation, event: Event, supposed: dict[str, bool], watch: Watch) -> Step:
         asked: list[tuple[str, object]] = []
 
         def ask(guard: Guard, row: FlatRow, values: Mapping[str, object]) -> object:
-            answer = supposed.get(guard.name) if guard.test is None else None
+            answer: object = supposed.get(guard.name) if guard.test is None else None
             if answer is None:
-                answer = ask_guard(guard.name, lambda: self._answer(guard, row, values))
+                answer = watch.guard(guard.name, lambda: self._answer(guard, row, values))
             asked.append((guard.name, answer))
             return answer
 
@@ -161,6 +174,10 @@ class TableSystem:
             )
         return question.ask(at.state, None)
 
+    def surroundings(self) -> Surroundings:
+        """Return what guards can reach."""
+        return Surroundings(functions_of(self.machine))
+
 
 class OpenGuard(Exception):
     """Say that a guard may answer either way."""
@@ -176,6 +193,7 @@ class ModelSystem:
     def __init__(self, machine: Machine, driver: Driver, ignore: tuple[str, ...] = ()) -> None:
         self.machine = machine
         self.driver = driver
+        self._ignore = ignore
         without = driver.not_of_the_model() | frozenset(ignore)
         self.photographer = Photographer(driver.model, without, (driver.machine,))
         own = (name for name, value in self.photographer.attributes().items() if value is driver.machine)
@@ -199,15 +217,17 @@ class ModelSystem:
             self._known[frozen] = known
         return known
 
-    def steps(self, at: Situation, event: Event, ask_guard: AskGuard = ask_at_once) -> list[Step]:
+    def steps(self, at: Situation, event: Event, watch: Watch) -> list[Step]:
         """Return what an event does, which is one thing."""
         if event.trigger not in self.machine.table.rows[at.state] and not self.driver.listens_always:
             return []
         self._put(at)
-        self.driver.asking = ask_guard
+        self.driver.asking, self.driver.calling = watch.guard, watch.callback
+        passed: list[Situation] = []
+        self.driver.passing = lambda: passed.append(self._here())
         driven = self.driver.send(event.trigger, event.args, event.values)
         taken = tuple((self._sources[place], place) for place in driven.taken)
-        return [Step(str(event), event.trigger, self._here(), taken, driven.asked, driven.raised)]
+        return [Step(str(event), event.trigger, self._here(), taken, driven.asked, driven.raised, tuple(passed))]
 
     def _put(self, at: Situation) -> None:
         assert at.snapshot is not None
@@ -218,6 +238,23 @@ class ModelSystem:
         if question.of_model:
             self._put(at)
         return question.ask(at.state, self.driver.model)
+
+    def surroundings(self) -> Surroundings:
+        """Return what guards, callbacks and the model's own methods can reach."""
+        things = (self.driver.machine, self.driver.model, *self.photographer.attributes().values())
+        seeds = (*functions_of(self.machine), *self.driver.last_resorts(), *map(type, things))
+        return Surroundings(seeds, self.photographer.fixed, self._ignore)
+
+
+def functions_of(machine: Machine) -> Iterator[object]:
+    """Yield every guard and callback of a machine that is not only a name; a dotted name is one of its module."""
+    for row in machine.rows:
+        yield from (guard.test for guard in (*row.conditions, *row.unless) if guard.test is not None)
+    hooks = [hook for row in machine.rows for hook in (*row.before, *row.after)]
+    hooks += [hook for state in machine.dispatch.states.values() for hook in (*state.on_enter, *state.on_exit)]
+    for call in (hook.call for hook in hooks if isinstance(hook, Callback)):
+        module, _, name = call.rpartition(".") if isinstance(call, str) else ("", "", "")
+        yield getattr(sys.modules.get(module), name, None) if module else call
 
 
 class Restoring(AbstractContextManager[None]):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 import attrs
 
+from lifecycle.check.case import Case
 from lifecycle.check.configuration import SMALL, Configuration
 from lifecycle.check.coverage import everything, met_by
 from lifecycle.check.found import Explored, Violation
@@ -18,7 +19,7 @@ from lifecycle.check.graph import Arc, Lasso, broken_promise
 from lifecycle.check.mutants import Mutant
 from lifecycle.check.packed import PackedGraph
 from lifecycle.check.promises import Promise, Seen, is_of, promises_of
-from lifecycle.check.rules import SAFETY, Case, Property
+from lifecycle.check.rules import SAFETY, Property
 from lifecycle.check.search import explore
 from lifecycle.check.slices import Slices
 from lifecycle.check.traces import trace_of, trace_to
@@ -250,30 +251,48 @@ def check(
 
 @attrs.frozen
 class Killed:
-    """How a mutant was found out: by which counterexample, in how many seconds; none: it survived."""
+    """How a mutant was found out: by which counterexample, in how many seconds; none: it survived.
+
+    ``complete`` false: it was not found out within the limit, and what comes after that is not known.
+    """
 
     mutant: str
     story: str
     counterexample: Counterexample | None
     seconds: float
+    complete: bool = True
 
 
-def kill(mutant: Mutant, configurations: Sequence[Configuration] = SMALL) -> Killed:
-    """Look for the first property that a mutant breaks: rules in every configuration, then promises."""
+HUNT_MAX = 20_000
+"""How many states of each world a hunt visits unless told otherwise: ten times what the largest small world has.
+
+A mutant may have no end of states: one that counts what nobody bounds.
+"""
+
+
+def kill(mutant: Mutant, configurations: Sequence[Configuration] = SMALL, *, limit: int | None = None) -> Killed:
+    """Look for the first property that a mutant breaks: rules in every configuration, then promises.
+
+    No more than ``limit`` states of each are visited. Of a world that was cut short no promise is asked: what might
+    still come is not known.
+    """
     began = time.perf_counter()
     searched: list[tuple[Configuration, Slices, Explored]] = []
+    complete = True
     for config in configurations:
         slices = Slices(World(config, mutant.make()))
-        found = explore(slices, until_violated=True)
+        found = explore(slices, limit=HUNT_MAX if limit is None else limit, until_violated=True)
         if found.violations:
             first = min(found.violations.values(), key=lambda one: (one.faults, one.depth))
             example = example_of(first, config, slices, found)
             return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
-        searched.append((config, slices, found))
+        if found.complete:
+            searched.append((config, slices, found))
+        complete = complete and found.complete
     for config, slices, found in searched:
         for one in promised_in(config, slices, found):
             lasso = one.broken()
             if lasso is not None:
                 example = counterexample_of(one.promise, lasso, config, slices, found)
                 return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
-    return Killed(mutant.name, mutant.story, None, time.perf_counter() - began)
+    return Killed(mutant.name, mutant.story, None, time.perf_counter() - began, complete)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import attrs
 
+from lifecycle.check.case import Case
 from lifecycle.check.configuration import Configuration
 from lifecycle.check.moves import ENDED, LIVE, Memory, Move, Remembered, client_id, moves_of, place_of, run_id
 from lifecycle.check.parts import (
@@ -26,7 +27,7 @@ from lifecycle.check.parts import (
     plain_timer,
     work_of,
 )
-from lifecycle.check.rules import Case, first_broken
+from lifecycle.check.rules import first_broken
 from lifecycle.declaration import Machine
 from lifecycle.kernel import Step
 from lifecycle.kernel.draft import twin_of, with_quick_init

@@ -41,7 +41,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     "--assumptions", is_flag=True, help="Show on which assumption each promise rests, one withdrawn at a time."
 )
 @click.option("--mutants", is_flag=True, help="Break the kernel in every way, and show what finds each out.")
-@click.option("--seeds", is_flag=True, help="Tell the stories of the five bugs that this engine was made for.")
+@click.option(
+    "--seeds", is_flag=True, help="Find the five bugs again that this engine was made for: exit code 0 if all are."
+)
 @click.option("--without", metavar="NAME", help="Check the kernel of one mutant, and tell how it is found out.")
 @click.option("--step", is_flag=True, help="Go through the states by hand; with --without, those of a mutant.")
 @click.option("--list", "listing", is_flag=True, help="List worlds, properties and mutants by name.")
@@ -79,7 +81,7 @@ def check(
     if target is not None:
         from lifecycle.cli.checking_machines import check_target
 
-        return check_target(target, as_json=as_json, limit=limit)
+        return check_target(target, as_json=as_json, limit=limit, junit=junit)
     from lifecycle.cli.verdicts import CHECKS
 
     return CHECKS[kind](wanted, Output(as_json))
@@ -101,11 +103,11 @@ TELLING = ("", "--seeds", "--without")
 def fitting(kind: str, wanted: Wanted, as_json: bool) -> None:
     """Refuse options that say nothing to the kind of check that is asked for."""
     senseless = {
-        "--limit-states": wanted.limit is not None and kind not in ("", "TARGET", "--assumptions"),
+        "--limit-states": wanted.limit is not None and kind in ("--list", "--step"),
         "--configuration": bool(wanted.configurations) and kind in ("TARGET", "--list"),
         "--mermaid": wanted.mermaid and kind not in TELLING,
         "--pytest": wanted.pytest is not None and kind not in TELLING,
-        "--junit": wanted.junit is not None and kind != "",
+        "--junit": wanted.junit is not None and kind not in ("", "TARGET"),
         "--json": as_json and (kind == "--step" or wanted.mermaid),
     }
     for name, given in senseless.items():

@@ -11,14 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
 
 import attrs
 
@@ -28,8 +27,10 @@ from lifecycle.check.machines import LIMIT, check_machine, facts, in_short, mach
 from lifecycle.check.properties import Checked
 from lifecycle.check.purity import Fact, refuse_elsewhere
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
+from lifecycle.cli.filing import Case, suite, writable, write_file
 from lifecycle.cli.target import debug_traceback, is_path, named, parts
 from lifecycle.cli.target import in_short as where_raised
+from lifecycle.cli.watching import Watching, watching
 from lifecycle.cli.writing import Output, on_one_line
 from lifecycle.errors import Invalid, LifecycleError
 
@@ -37,30 +38,36 @@ EXIT_CODES = {PROVED: 0, REFUTED: 1, UNDETERMINED: 3}
 BAD_INPUT = 2
 REMEDY = "name a machine, a function that returns one, or a Checked(machine, ...)"
 
-HASH_SEEDS = ("1", "2")
-"""Under each, a process of its own makes the first steps again: sets have another order in it."""
+HASH_SEEDS = ("1", "2", "3", "4", "5", "6")
+"""Under each, a process of its own makes the first steps again: sets have another order in it.
+
+Always the same ones, and compared among each other: what they find out does not depend on the order that sets have here.
+"""
 
 SECONDS_MAX = 60
 
 CODE = "import sys; from lifecycle.cli.checking_machines import tell_facts; tell_facts(int(sys.argv[1]), sys.argv[2])"
 
 
-def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
+def check_target(target: str, *, as_json: bool, limit: int | None, junit: Path | None = None) -> int:
     """Check the machine that a target names, print what was found, and return the exit code.
 
     0 everything is proved, 1 something is refuted, 2 the target or a property is wrong, 3 something is undetermined.
     """
-    with contextlib.redirect_stdout(sys.stdout), Interrupts() as interrupts:
-        output = Output(as_json)  # as JSON, what the machine itself prints is no data
+    with contextlib.redirect_stdout(sys.stdout):  # as JSON, what the machine itself prints is no data
+        output = Output(as_json)
         try:
-            report = report_on(target, LIMIT if limit is None else limit)
+            writable(junit)
+            started = time.perf_counter()
+            with watching(output) as watch:
+                report = report_on(target, LIMIT if limit is None else limit, watch)
+            if junit is not None:
+                write_file(junit, as_junit(target, report, time.perf_counter() - started))
         except LifecycleError as wrong:
             debug_traceback()
             output.say(on_one_line(str(wrong)), "red")
             return BAD_INPUT
         except BaseException as raised:  # nothing that the author's code raises may pass for a verdict
-            if interrupts.came:
-                raise
             debug_traceback()
             told = Invalid(
                 f"target {target}", f"checking it raises {where_raised(raised)}", "let no code of it raise that"
@@ -71,30 +78,27 @@ def check_target(target: str, *, as_json: bool, limit: int | None) -> int:
         return EXIT_CODES[report.status]
 
 
-def report_on(target: str, limit: int) -> MachineReport:
-    """Check the machine that a target names; refuse what is wrong with it."""
+def report_on(target: str, limit: int, watch: Watching) -> MachineReport:
+    """Check the machine that a target names; refuse what is wrong with it.
+
+    Ctrl-C is no exception here, so that one that the author's code raises is not taken for it.
+    """
     checked = checked_at(target)
-    report = check_machine(checked, limit=limit)
-    refuse_unrepeatable(target, checked)
-    return report
+    report = check_machine(checked, limit=limit, progress=watch.states)
+    if not watch.interrupted:
+        try:
+            refuse_unrepeatable(target, checked)
+        except LifecycleError:
+            if not watch.interrupted:  # a terminal interrupts the other processes as well
+                raise
+    return not_repeated(report) if watch.interrupted else report
 
 
-class Interrupts:
-    """Tell somebody's Ctrl-C from a KeyboardInterrupt that the checked code raises: the signal came, or did not."""
-
-    def __init__(self) -> None:
-        self.came = False
-
-    def __enter__(self) -> Interrupts:
-        self._before = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-        raise KeyboardInterrupt
+def not_repeated(report: MachineReport) -> MachineReport:
+    """Say of a report that it was interrupted: what is proved in it would have to be seen in other processes."""
+    sentence = "in other processes, where sets have other orders, the same is done"
+    missing = Found("is-repeatable", sentence, UNDETERMINED, why="interrupted before that was known")
+    return attrs.evolve(report, verdicts=(*report.verdicts, missing))
 
 
 # Finding what is named
@@ -126,10 +130,10 @@ def checked_in(found: object) -> Checked:
 
 def refuse_unrepeatable(target: str, checked: Checked) -> None:
     """Make the first steps again in processes with other orders of sets, and refuse what differs."""
-    here = facts(checked)
-    with ThreadPoolExecutor(len(HASH_SEEDS)) as pool:
-        for there in list(pool.map(lambda seed: facts_elsewhere(target, seed), HASH_SEEDS)):
-            refuse_elsewhere(here, there)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        first, *others = pool.map(lambda seed: facts_elsewhere(target, seed), HASH_SEEDS)
+    for there in (*others, facts(checked)):
+        refuse_elsewhere(first, there)
 
 
 def facts_elsewhere(target: str, seed: str) -> list[Fact]:
@@ -193,6 +197,13 @@ def write(output: Output, report: MachineReport) -> None:
         complete=report.complete,
         notes=list(report.notes),
     )
+
+
+def as_junit(target: str, report: MachineReport, seconds: float) -> str:
+    """Return a report as JUnit XML."""
+    cases = [Case(one.name, one.sentence, one.status, one.why, "\n".join(one.lines())) for one in report.verdicts]
+    covered = f"{'all' if report.complete else 'the first'} {report.states} situations, {report.transitions} steps"
+    return suite(target, cases, {report.machine: covered}, seconds)
 
 
 def as_json_verdict(verdict: Found) -> dict[str, object]:

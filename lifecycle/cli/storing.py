@@ -20,7 +20,7 @@ import click
 
 from lifecycle import Limits
 from lifecycle.cli.options import Seconds, debug_option, json_option, store_option
-from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
+from lifecycle.cli.writing import Output, on_one_line
 from lifecycle.errors import Invalid, NotFound
 from lifecycle.kernel.values import us
 from lifecycle.store.files import beside, default_path, resolved, synced
@@ -168,21 +168,20 @@ def export_command(out: str | None, store: str | None) -> int:
     output = Output()
     with closing(SteadyStore(there(store))) as look:
         if out is None:
-            write_to_stdout(exported(look))
+            write_to_stdout(output, exported(look))
         else:
             write_whole(Path(out), exported(look))
             output.say(f"store {look.name}: exported to {on_one_line(out)}", "green")
     return 0
 
 
-def write_to_stdout(lines: Iterable[bytes]) -> None:
-    """Write lines to stdout; raise StdoutClosedError if nobody reads."""
-    try:
-        for line in lines:
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-    except (OSError, ValueError) as closed:
-        raise StdoutClosedError(closed) from closed
+def write_to_stdout(output: Output, lines: Iterable[bytes]) -> None:
+    """Write lines to stdout; raise StdoutClosedError if that cannot be."""
+    for line in lines:
+        with output.to_stdout():
+            output.out.buffer.write(line)
+    with output.to_stdout():
+        output.out.buffer.flush()
 
 
 def write_whole(path: Path, lines: Iterable[bytes]) -> None:

@@ -7,9 +7,8 @@ file: whatever interrupts a check, what is known by then is said, and is never g
 from __future__ import annotations
 
 import contextlib
-import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import attrs
 
@@ -27,7 +26,6 @@ from lifecycle.check import (
     Killed,
     Mutant,
     Report,
-    Verdict,
     configuration,
     every_mutant,
     kill,
@@ -44,6 +42,7 @@ from lifecycle.check.rules import SAFETY
 from lifecycle.check.telling import Story, record, text, told
 from lifecycle.cli.checking import Wanted
 from lifecycle.cli.exploring import explore_by_hand
+from lifecycle.cli.filing import Case, suite, writable, write_file
 from lifecycle.cli.reading import write_table
 from lifecycle.cli.watching import Watching, watching
 from lifecycle.cli.writing import Output
@@ -144,36 +143,14 @@ def write_records(output: Output, report: Report, stories: Sequence[Told], watch
 
 
 def junit(report: Report, stories: Sequence[Told]) -> str:
-    """Write a report as JUnit XML: refuted is a failure, undetermined an error."""
+    """Write a report as JUnit XML."""
     by_name = {example.property: text(story) for example, story in stories}
-    statuses = [one.status for one in report.verdicts]
-    counts = {"failures": statuses.count(REFUTED), "errors": statuses.count(UNDETERMINED) + bool(report.unreached)}
-    tests = len(statuses) + bool(report.unreached)
-    seconds = sum(one.seconds for one in report.sizes)
-    suite = ET.Element("testsuite", name="lifecycle check", tests=str(tests), time=f"{seconds:.3f}")
-    suite.attrib.update({name: str(number) for name, number in counts.items()})
-    properties = ET.SubElement(suite, "properties")
-    for size in report.sizes:
-        value = f"{cut(size.states, size.complete)} states; {size.bounds}"
-        ET.SubElement(properties, "property", name=size.configuration, value=value)
-    for one in report.verdicts:
-        add_case(suite, one, by_name.get(one.name, ""))
+    cases = [Case(one.name, one.sentence, one.status, one.why, by_name.get(one.name, "")) for one in report.verdicts]
     if report.unreached:
-        unreached = Verdict(
-            "everything-is-reached", "", UNDETERMINED, None, f"not reached: {', '.join(report.unreached)}"
-        )
-        add_case(suite, unreached, "")
-    ET.indent(suite)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
-
-
-def add_case(suite: ET.Element, verdict: Verdict, story: str) -> None:
-    """Add one property to a suite."""
-    case = ET.SubElement(suite, "testcase", classname="lifecycle.check", name=verdict.name)
-    if verdict.status == REFUTED:
-        ET.SubElement(case, "failure", message=verdict.sentence).text = story
-    elif verdict.status == UNDETERMINED:
-        ET.SubElement(case, "error", message=f"undetermined: {verdict.why}")
+        why = f"not reached: {', '.join(report.unreached)}"
+        cases.append(Case("everything-is-reached", "", UNDETERMINED, why))
+    worlds = {size.configuration: f"{cut(size.states, size.complete)} states; {size.bounds}" for size in report.sizes}
+    return suite("lifecycle.check", cases, worlds, sum(one.seconds for one in report.sizes))
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------
@@ -194,21 +171,6 @@ def tell(output: Output, wanted: Wanted, stories: Sequence[Told]) -> None:
         output.say(f"{wanted.pytest} is written; run it with python -m pytest {wanted.pytest}")
 
 
-def writable(*paths: Path | None) -> None:
-    """Refuse, before any work is done, files whose folder is not there."""
-    for path in paths:
-        if path is not None and not path.absolute().parent.is_dir():
-            raise Invalid(f"file {path}", "there is no such folder", "make it, or name another file")
-
-
-def write_file(path: Path, content: str) -> None:
-    """Write a file; say in one sentence why not."""
-    try:
-        path.write_text(content, "utf-8")
-    except OSError as fault:
-        raise Invalid(f"file {path}", f"it cannot be written ({fault.strerror})", "name another") from None
-
-
 # -- mutants ----------------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +180,7 @@ def check_without(wanted: Wanted, output: Output) -> int:
     writable(wanted.pytest)
     with watching(output) as watch:
         watch.say(f"mutant {broken.name}")
-        killed = kill(broken, configs)
+        killed = kill(broken, configs, limit=wanted.limit)
     if killed.counterexample is None:
         return survived(output, killed)
     story = told(killed.counterexample, broken)
@@ -229,12 +191,18 @@ def check_without(wanted: Wanted, output: Output) -> int:
     return EXITS[REFUTED]
 
 
+CUT = "the search was cut short, and nothing it visited was wrong"
+
+
 def survived(output: Output, killed: Killed) -> int:
     """Say that no property notices a mutant, and whether none could."""
     reason = EQUIVALENT.get(killed.mutant)
     status = UNDETERMINED if reason is None else PROVED
-    output.data(kind="mutant", mutant=killed.mutant, verdict=status, equivalent=reason, seconds=killed.seconds)
-    if reason is None:
+    known = {"verdict": status, "equivalent": reason, "complete": killed.complete, "seconds": killed.seconds}
+    output.data(kind="mutant", mutant=killed.mutant, **known)
+    if reason is None and not killed.complete:
+        output.say(f"mutant {killed.mutant}: {CUT}; raise --limit-states")
+    elif reason is None:
         output.say(
             f"mutant {killed.mutant}: no property of these worlds notices it; explore others with --configuration"
         )
@@ -250,14 +218,14 @@ def check_seeds(wanted: Wanted, output: Output) -> int:
     with watching(output) as watch:
         for one in SEEDS:
             watch.say(one.name)
-            found.append((one, kill(one, chosen(wanted))))
+            found.append((one, kill(one, chosen(wanted), limit=wanted.limit)))
     stories = [
         (killed.counterexample, told(killed.counterexample, one)) for one, killed in found if killed.counterexample
     ]
     for example, story in stories:
         output.data(kind="seed", **record(story, example))
     tell(output, wanted, stories)
-    output.say(f"{len(stories)} of {len(SEEDS)} seed bugs are found out")
+    output.say(f"{len(stories)} of {len(SEEDS)} seed bugs are found out again, as all must be")
     return 0 if len(stories) == len(SEEDS) else EXITS[REFUTED]
 
 
@@ -265,7 +233,7 @@ def check_mutants(wanted: Wanted, output: Output) -> int:
     """Break the kernel in every way, and write what finds each out; those that survive must be equivalent."""
     every, configs = every_mutant(), chosen(wanted)
     killed: list[Killed] = []
-    with watching(output) as watch, contextlib.closing(hunt(every, configs)) as hunted:
+    with watching(output) as watch, contextlib.closing(hunt(every, configs, limit=wanted.limit)) as hunted:
         for at, one in enumerate(every, 1):
             if watch.interrupted:
                 break
@@ -278,11 +246,16 @@ def check_mutants(wanted: Wanted, output: Output) -> int:
     return sum_up(output, killed, len(every))
 
 
+def fate(one: Killed) -> str:
+    """Say what became of a mutant that was not found out."""
+    return "equivalent" if one.mutant in EQUIVALENT else "survived" if one.complete else "cut short"
+
+
 def killed_row(one: Killed) -> tuple[str, ...]:
     """Return the row of one mutant."""
     example, seconds = one.counterexample, f"{one.seconds:.2f}"
     if example is None:
-        return one.mutant, "equivalent" if one.mutant in EQUIVALENT else "survived", "", "", seconds
+        return one.mutant, fate(one), "", "", seconds
     forever = "" if example.forever is None else f" + {len(example.forever)} for ever"
     return one.mutant, example.property, f"{len(example.moves)}{forever}", str(example.faults), seconds
 
@@ -291,23 +264,32 @@ def killed_record(one: Killed) -> dict[str, object]:
     """Return the record of one mutant."""
     example = None if one.counterexample is None else attrs.asdict(one.counterexample)
     equivalent = EQUIVALENT.get(one.mutant)
-    return {"mutant": one.mutant, "counterexample": example, "equivalent": equivalent, "seconds": one.seconds}
+    return {
+        "mutant": one.mutant,
+        "counterexample": example,
+        "equivalent": equivalent,
+        "complete": one.complete,
+        "seconds": one.seconds,
+    }
 
 
 def sum_up(output: Output, killed: Sequence[Killed], wanted: int) -> int:
     """Name the survivors, give the reasons of the equivalent ones, and count."""
-    left = [one.mutant for one in killed if one.counterexample is None]
-    survivors = [name for name in left if name not in EQUIVALENT]
+    left = [one for one in killed if one.counterexample is None]
+    fates = Counter(map(fate, left))
     if not output.as_json:
         output.line("")
-        for name in left:
-            reason = EQUIVALENT.get(name, "no property notices it")
-            output.text(f"{'survived' if name in survivors else 'equivalent'}: {name}: {reason}")
-    counts = f"{len(killed) - len(left)} found out, {len(left) - len(survivors)} equivalent, {len(survivors)} survived"
+        for one in left:
+            what = fate(one)
+            reason = CUT if what == "cut short" else EQUIVALENT.get(one.mutant, "no property notices it")
+            output.text(f"{what}: {one.mutant}: {reason}")
+    survivors, short = fates["survived"], fates["cut short"]
+    counts = f"{len(killed) - len(left)} found out, {fates['equivalent']} equivalent, {survivors} survived"
+    counts += f", {short} cut short" * bool(short)
     output.say(f"{len(killed)} of {wanted} mutants: {counts}", "red" if survivors else None)
     if survivors:
         return EXITS[REFUTED]
-    return EXITS[PROVED] if len(killed) == wanted else EXITS[UNDETERMINED]
+    return EXITS[PROVED] if len(killed) == wanted and not short else EXITS[UNDETERMINED]
 
 
 # -- assumptions ------------------------------------------------------------------------------------------------------

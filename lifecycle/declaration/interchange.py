@@ -84,8 +84,12 @@ class DeclaredTransition(transitions.Transition):
     def execute(self, event_data: EventData) -> bool:
         taken = super().execute(event_data)
         for hook in self.hooks if taken else ():
-            self.on_hook(event_data.model, hook)
+            self.hand_on(event_data.model, hook)
         return taken
+
+    def hand_on(self, model: Any, hook: object) -> None:
+        """Hand a hook on."""
+        self.on_hook(model, hook)
 
 
 def _to_model(model: Any, hook: object) -> None:
@@ -183,7 +187,13 @@ def from_transitions(machine: transitions.Machine, name: str | None = None, auto
 
 def _refuse_nested(machine: transitions.Machine, name: str) -> None:
     if isinstance(machine, HierarchicalMachine):
-        text = f"a {type(machine).__name__} has nested or parallel states, and a table is flat"
+        kind, nests = type(machine).__name__, any(state.states for state in machine.states.values())
+        has = (
+            "has nested or parallel states"
+            if nests
+            else "may nest states and finds them otherwise, also if none is nested"
+        )
+        text = f"a {kind} {has}, and a table is flat"
         fault = Fault("nested state", f"machine {name}", text)
         raise DefinitionError(f"machine {name}", text, "take in a flat Machine of the same rows", faults=(fault,))
 
@@ -343,11 +353,16 @@ class Driven:
 Asking: TypeAlias = Callable[[str, Callable[[], bool]], bool]
 """What is called with a guard's name, and with what asks it."""
 
+Calling: TypeAlias = Callable[[str, Callable[[], object]], object]
+"""What is called with a callback's name, and with what calls it."""
+
 
 class Driver:
     """Drive the real machine that was taken in, callbacks and all, on one of its models, and watch what it does.
 
-    ``asking`` stands around each guard that is asked; unless told otherwise, it asks.
+    ``asking`` stands around each guard that is asked, ``calling`` around each callback that is called; unless told
+    otherwise, they ask and call. ``passing`` is called where a trigger that a callback sent is about to be handled: there
+    the model is in the middle of what was sent.
     """
 
     def __init__(self, taken_in: Machine, model: Any) -> None:
@@ -357,6 +372,9 @@ class Driver:
         self.model = model
         self.attribute = str(self.machine.model_attribute)
         self.asking: Asking = lambda name, ask: ask()
+        self.calling: Calling = lambda name, call: call()
+        self.passing: Callable[[], object] = lambda: None
+        self._depth = 0
         self._rows = taken_in.ask.taken_in
         self._taken: list[int] = []
         self._asked: list[tuple[str, bool]] = []
@@ -371,8 +389,12 @@ class Driver:
         """Say whether callbacks are called for a trigger that is refused, too."""
         return bool(self.machine.finalize_event or self.machine.on_exception)
 
+    def last_resorts(self) -> tuple[object, ...]:
+        """Give the callbacks that no row names: what is called when one raises."""
+        return tuple(self.machine.on_exception)
+
     def not_of_the_model(self) -> frozenset[str]:
-        """Name the attributes of the model that are the machine's: its triggers, and itself if it is the model."""
+        """Name the attributes of the model that are the machine's: its triggers, and all of its own if it is the model."""
         bound = {name for name, value in vars(self.model).items() if _is_bound_by_machine(value)}
         return frozenset(bound | (_of_the_library(self.machine) if self.model is self.machine else set()))
 
@@ -382,24 +404,45 @@ class Driver:
         conditions = [condition for row in self._rows for condition in row.conditions]
         for place, row in enumerate(self._rows):
             vars(row)["execute"] = self._noting(place, row.execute)
+            if isinstance(row, DeclaredTransition):
+                vars(row)["hand_on"] = self._handing_on(row)
         for condition in conditions:
             vars(condition)["check"] = self._answering(condition)
+        vars(self.machine)["callback"] = self._telling(self.machine.callback)
         try:
             yield
         finally:
+            del vars(self.machine)["callback"]
             for row in self._rows:
                 vars(row).pop("execute", None)
+                vars(row).pop("hand_on", None)
             for condition in conditions:
                 vars(condition).pop("check", None)
 
     def _noting(self, place: int, execute: Callable[[EventData], bool]) -> Callable[[EventData], bool]:
         def noted(event: EventData) -> bool:
-            taken = execute(event)
+            if self._depth or self._taken:
+                self.passing()
+            self._depth += 1
+            try:
+                taken = execute(event)
+            finally:
+                self._depth -= 1
             if taken:
                 self._taken.append(place)
             return taken
 
         return noted
+
+    def _telling(self, callback: Callable[[Any, EventData], object]) -> Callable[[Any, EventData], object]:
+        def told(func: Any, event: EventData) -> object:
+            name = func if isinstance(func, str) else name_of_test(func)
+            return self.calling(name, lambda: callback(func, event))
+
+        return told
+
+    def _handing_on(self, row: DeclaredTransition) -> Callable[[Any, object], object]:
+        return lambda model, hook: self.calling("on_hook", lambda: row.on_hook(model, hook))
 
     def _answering(self, condition: Condition) -> Callable[[EventData], bool]:
         name = condition.func if isinstance(condition.func, str) else name_of_test(condition.func)
@@ -446,4 +489,4 @@ def _is_bound_by_machine(value: object) -> bool:
 def _of_the_library(machine: transitions.Machine) -> set[str]:
     """Name what every machine of its kind has; whatever else it has is its author's."""
     kind: Any = next(one for one in type(machine).__mro__ if one.__module__.partition(".")[0] == "transitions")
-    return set(vars(kind(model=None, initial=None)))
+    return {*vars(kind(model=None, initial=None)), "callback"}

@@ -13,11 +13,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, cast
 
+from lifecycle.check.case import Case
 from lifecycle.check.configuration import Configuration
 from lifecycle.check.moves import CHECKPOINT, RESTART, RESULT, Remembered
 from lifecycle.check.parts import SESSION_ID
 from lifecycle.check.replay import Life, Lived, due_of
-from lifecycle.check.rules import Case, first_broken
+from lifecycle.check.rules import first_broken
 from lifecycle.check.slices import CRASH, PERFORM
 from lifecycle.check.words import state_in_words
 from lifecycle.check.world import Stepper, machines_of

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import attrs
 
 from lifecycle.check import Configuration
+from lifecycle.check.case import Case
 from lifecycle.check.moves import RESTART, Memory, Move, Remembered, client_id, moves_of, run_id
 from lifecycle.check.parts import joined, plain_timer, work_of
-from lifecycle.check.rules import Case, first_broken
+from lifecycle.check.rules import first_broken
 from lifecycle.check.slices import DOWN, GONE, IN, LOST, OUT, OWED, UP
 from lifecycle.check.world import Stepper, machines_of, remembering_of
 from lifecycle.kernel import KERNEL, Step

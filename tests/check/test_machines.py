@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
+import os
 import random
+import secrets
 import threading
 import time
+import uuid
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
@@ -17,9 +22,9 @@ import transitions
 from transitions.extensions import HierarchicalMachine, LockedMachine
 from transitions.extensions.asyncio import AsyncMachine
 
-from lifecycle.check.machines import check_machine, facts
+from lifecycle.check.machines import check_machine, facts, system_of
 from lifecycle.check.properties import Checked, Event, Invariant, LeadsTo
-from lifecycle.check.purity import refuse_elsewhere
+from lifecycle.check.purity import Tripwire, refuse_elsewhere
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED
 from lifecycle.declaration import Guard, Machine, Row, State
 from lifecycle.errors import DefinitionError, Invalid
@@ -298,6 +303,46 @@ def test_what_is_never_reached_is_undetermined() -> None:
     assert found.why == "state b is never reached; row a go -> b if never is never taken"
 
 
+@pytest.mark.parametrize("queued", [False, True])
+def test_what_is_passed_through_is_reached_and_asked_about(queued: bool) -> None:
+    """Given a callback that sends the next trigger, then the state between is reached, and invariants hold there or do not."""
+
+    class Hasty:
+        state: str
+
+        def __init__(self) -> None:
+            self.machine = transitions.Machine(self, states=["a", "b", "c"], initial="a", queued=queued)
+            self.machine.add_transition("go", "a", "b", after="on")
+            self.machine.add_transition("end", "b", "c")
+            self.machine.add_transition("back", "c", "a")
+
+        def on(self) -> None:
+            self.end()  # type: ignore[attr-defined]
+
+    never_b = Invariant(lambda state: state != "b", name="never_b")
+    in_b = Invariant(lambda state: state == "b", "b", name="in_b")
+    in_c = Invariant(lambda state: state == "c", "c", name="in_c")
+    report = check_machine(Hasty, invariants=[never_b, in_b, in_c])
+    assert report.verdict("everything-is-reached").status == PROVED
+    assert [report.verdict(name).status for name in ("never_b", "in_b", "in_c")] == [REFUTED, PROVED, PROVED]
+    trace = report.verdict("never_b").trace
+    assert trace is not None
+    assert [(move.sent, move.changes) for move in trace.moves] == [("go (in passing)", {"state": ("a", "b")})]
+
+
+def test_a_row_whose_guard_fails_is_not_passed_through() -> None:
+    """Given two rows of one trigger, the first of which is not taken, then nothing is passed through."""
+    machine = transitions.Machine(states=["a", "b"], initial="a", auto_transitions=False)
+    machine.add_transition("go", "a", None, conditions=lambda: False)
+    machine.add_transition("go", "a", "b", before=lambda: None)
+    system = system_of(Checked(machine))
+    with system.at_work():
+        start = system.start()
+        assert start is not None
+        (step,) = system.steps(start, Event("go"), Tripwire())
+    assert (step.passed, step.after.state) == ((), "b")
+
+
 def test_a_premise_that_is_never_reached_is_undetermined() -> None:
     """Given properties whose premises never hold, then they are not proved."""
     never: Callable[[str], bool] = lambda state: False  # noqa: E731
@@ -442,6 +487,18 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: check_machine(DOOR, invariants=Invariant(lambda state: None, name="i")),
         "invariant i: in state: open it returns None; let it return True or False",
     ),
+    "property is a generator": (
+        lambda: check_machine(DOOR, invariants=Invariant(lambda state: (yield), name="i")),
+        "invariant i: in state: open it returns a value of type generator; let it return True or False",
+    ),
+    "property says no": (
+        lambda: check_machine(DOOR, leads_to=LeadsTo("l", lambda state: "no", "shut")),
+        "leads-to l, premise: in state: open it returns a value of type str; let it return True or False",
+    ),
+    "property counts": (
+        lambda: check_machine(DOOR, invariants=Invariant(lambda state: len(state), name="i")),
+        "invariant i: in state: open it returns a value of type int",
+    ),
     "models": (
         lambda: check_machine(transitions.Machine([Order(), Order()], states=["a"], initial="a", name="two")),
         "machine two: it has 2 models; say which: model=...",
@@ -471,12 +528,33 @@ def guarded(guard: Callable[..., object]) -> transitions.Machine:
 
 
 TOGGLE = itertools.count()
+DICE = random.Random(6)
+
+READING: dict[str, tuple[Callable[[], object], str]] = {
+    "clock": (lambda: time.time(), r"time\.time"),
+    "clock in words": (lambda: time.strftime("%Y"), r"time\.strftime"),
+    "date in words": (lambda: time.ctime(), r"time\.ctime"),
+    "time used": (lambda: time.process_time(), r"time\.process_time"),
+    "date": (lambda: datetime.now(), r"datetime\.now"),
+    "today": (lambda: date.today(), r"date\.today"),
+    "chance": (lambda: random.random(), r"random\.random"),
+    "choice": (lambda: random.choice([True, True]), r"random\.getrandbits"),
+    "dice": (lambda: DICE.random(), r"random\.random"),
+    "the system's dice": (lambda: random.SystemRandom().random(), r"os\.urandom"),
+    "token": (lambda: secrets.token_hex(), r"os\.urandom"),
+    "uuid1": (lambda: uuid.uuid1(), r"uuid\.uuid1"),
+    "uuid4": (lambda: uuid.uuid4(), r"uuid\.uuid4"),
+    "environment": (lambda: os.environ.get("HOME"), r"os\.environ"),
+    "in the environment": (lambda: "HOME" in os.environ, r"os\.environ"),
+    "getenv": (lambda: os.getenv("HOME"), r"os\.environ"),
+    "process": (lambda: os.getpid(), r"os\.getpid"),
+    "address": (lambda: id(DICE), "id"),
+}
+"""What does not answer the same again, and how that is told."""
 
 IMPURE: dict[str, tuple[Callable[[], bool], str]] = {
-    "clock": (lambda: time.time() > 0, "it reads time.time"),
-    "date": (lambda: datetime.now().year > 0, "it reads datetime.now"),
-    "chance": (lambda: random.random() >= 0, "it reads random"),
     "global": (lambda: next(TOGGLE) % 2 == 0, "asked twice the same, it answers"),
+    **{name: (lambda read=read: bool(read()) or True, f"it reads {told}") for name, (read, told) in READING.items()},
 }
 
 
@@ -492,6 +570,66 @@ def test_a_guard_that_is_not_pure_is_named(impure: str) -> None:
         check_machine(guarded(is_due))
 
 
+@pytest.mark.parametrize("reading", READING)
+def test_a_callback_that_is_not_pure_is_named(reading: str) -> None:
+    """Given a callback that does the same whatever it reads today, then it is refused by its name, unless it is trusted."""
+    read, told = READING[reading]
+
+    def stamp() -> None:
+        read()
+
+    with pytest.raises(Invalid, match=f"callback stamp: it reads {told}, so what it does is not the same again"):
+        check_machine(calling(stamp))
+    assert check_machine(calling(stamp), ignore=["stamp", "DICE"]).status == PROVED
+
+
+def calling(callback: Callable[..., object]) -> transitions.Machine:
+    """Give a machine with one callback."""
+    machine = transitions.Machine(states=["a", "b"], initial="a", auto_transitions=False)
+    machine.add_transition("go", "a", "b", after=callback)
+    return machine
+
+
+def test_hooks_of_a_declared_machine_are_watched_too() -> None:
+    """Given a declared machine whose model reads the clock when it is handed a hook, then that is refused as well."""
+
+    class Late:
+        def on_hook(self, hook: object) -> None:
+            time.time()
+
+    machine = Machine("m", ("a", "b"), (Row("a", "go", "b", "click"), Row("b", "back", "a")), "a")
+    with pytest.raises(Invalid, match=r"callback on_hook: it reads time\.time"):
+        check_machine(machine, model=Late())
+
+
+def test_what_libraries_read_for_themselves_is_no_matter() -> None:
+    """Given a callback that copies, or shows what is the same thing twice, then the addresses they know it by do not count."""
+
+    @dataclass
+    class Thing:
+        inner: object = None
+
+    def copy_it() -> None:
+        thing = Thing()
+        thing.inner = thing
+        repr(copy.deepcopy(thing))
+
+    assert check_machine(calling(copy_it)).status == PROVED
+
+
+def test_a_guard_is_watched_wherever_it_is_asked() -> None:
+    """Given a guard that is left to chance in one late situation alone, then it is refused there."""
+    counter = counting()
+
+    def is_due() -> bool:
+        return counter.count != 70 or random.random() < 2
+
+    counter.add_transition("go", "on", None, conditions=is_due)
+    with pytest.raises(Invalid, match=r"guard is_due: it reads random\.random"):
+        check_machine(counter, limit=100)
+    assert check_machine(counter, limit=70).states == 70
+
+
 def test_a_property_that_is_not_pure_is_named() -> None:
     """Given an invariant that reads the clock, or that does not answer the same twice, then it is refused by its name."""
     with pytest.raises(Invalid, match=r"invariant late: it reads time\.monotonic"):
@@ -501,7 +639,7 @@ def test_a_property_that_is_not_pure_is_named() -> None:
 
 
 def test_a_callback_that_is_not_pure_is_named_by_what_it_changes() -> None:
-    """Given a callback that stamps the time, then the trigger and the attribute are named."""
+    """Given a callback that draws a number, then it is named; if it is trusted, the attribute is, until that is too."""
 
     class Stamped(transitions.Machine):
         def __init__(self) -> None:
@@ -512,9 +650,11 @@ def test_a_callback_that_is_not_pure_is_named_by_what_it_changes() -> None:
         def stamp(self) -> None:
             self.at = random.random()
 
+    with pytest.raises(Invalid, match=r"callback stamp: it reads random\.random, .* ignore='stamp'"):
+        check_machine(Stamped, ignore="at")
     with pytest.raises(Invalid, match="trigger go: attribute at is not the same when it is done twice the same"):
-        check_machine(Stamped)
-    assert check_machine(Stamped, ignore="at").status == PROVED
+        check_machine(Stamped, ignore="stamp")
+    assert check_machine(Stamped, ignore=["at", "stamp"]).status == PROVED
 
 
 def test_what_cannot_be_copied_is_named() -> None:

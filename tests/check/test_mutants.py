@@ -164,7 +164,7 @@ def test_hunt_that_has_ended_starts_no_process() -> None:
 
 def test_hunter_serves_until_there_are_no_more_orders() -> None:
     """Given orders, then each is answered in its turn, and after the last there is an end."""
-    orders, answers = BytesIO(pickle.dumps((FIRST[0].name, ONE_WORLD))), BytesIO()
+    orders, answers = BytesIO(pickle.dumps((FIRST[0].name, ONE_WORLD, None))), BytesIO()
     serve(orders, answers)
     answers.seek(0)
     assert found_out([kill(FIRST[0], ONE_WORLD)]) == found_out([pickle.load(answers)])

@@ -72,9 +72,12 @@ def test_promise_is_told_with_what_does_not_help() -> None:
         "orphans-are-reaped is broken by detach-ignored\n"
         "  a session that everybody has left, with nothing to do, is stopped\n"
     )
-    assert "   5. c1 is noticed to be gone\n        nothing changes\n  then for ever:\n       nothing happens\n" in said
+    assert (
+        "   5. c1 is noticed to be gone\n        comes too late: attachment c1\n  then for ever:\n       nothing happens\n"
+        in said
+    )
     assert "    “the orphan timer fires”: impossible from here on\n" in said
-    assert said.endswith("  possible, and promised by nobody: root closes the session")
+    assert said.endswith("  possible, and promised by nobody: ada closes the session, root closes the session")
 
 
 def test_hooks_belong_to_their_step() -> None:

@@ -12,10 +12,26 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.check import EQUIVALENT, SEEDS, Killed, Mutant, hunting, kill, mutant
+from lifecycle.check import (
+    EQUIVALENT,
+    SEEDS,
+    SMALL,
+    Killed,
+    Mutant,
+    Stepper,
+    configuration,
+    hunting,
+    kill,
+    mutant,
+    verdict,
+)
+from lifecycle.check import check as checked
+from lifecycle.check.mutants import Changed, altered
 from lifecycle.cli import verdicts
 from lifecycle.cli.command import call
-from lifecycle.kernel import KERNEL
+from lifecycle.kernel import KERNEL, Step
+from lifecycle.kernel.inputs import Checkpointed, Input
+from lifecycle.kernel.values import Session
 from tests.cli.driving import Said, at_a_terminal, environment, piped, said
 
 Command = Callable[..., Said]
@@ -50,7 +66,7 @@ def test_small_worlds_are_proved(check: Command, tmp_path: Path) -> None:
     assert lines[0].split() == ["configuration", "states", "transitions", "seconds", "bounds"]
     assert any(line.startswith("crashes ") and "any number of crashes and losses" in line for line in lines)
     assert any(line.split()[:2] == ["decide-once", "PROVED"] for line in lines)
-    assert lines[-1].startswith("PROVED (in 6 worlds with ")
+    assert lines[-1].startswith("PROVED (in 7 worlds with ")
     suite = ET.parse(tmp_path / "check.xml").getroot()
     assert ("testsuite", "0", "0") == (suite.tag, suite.get("failures"), suite.get("errors"))
     assert int(suite.get("tests") or 0) == len(suite.findall("testcase")) > 20
@@ -137,7 +153,7 @@ def test_survivor_is_undetermined(check: Command) -> None:
 def test_seeds_are_found_again(check: Command) -> None:
     """Given --seeds, then the five bugs are found, each with its story."""
     ran = check("--seeds")
-    assert (0, "5 of 5 seed bugs are found out\n") == (ran.code, ran.err)
+    assert (0, "5 of 5 seed bugs are found out again, as all must be\n") == (ran.code, ran.err)
     assert [seed.name for seed in SEEDS] == [
         line.rpartition(" ")[2] for line in ran.out.splitlines() if " is broken by " in line
     ]
@@ -172,6 +188,43 @@ def test_survivor_among_mutants_is_named(check: Command, monkeypatch: pytest.Mon
     ran = check("--mutants", "--configuration", "expiry")
     assert (1, "1 of 1 mutants: 0 found out, 0 equivalent, 1 survived\n") == (ran.code, ran.err)
     assert "\nsurvived: harmless: no property notices it\n" in ran.out
+
+
+def endless() -> Stepper:
+    """Make a kernel that counts, where no rule looks, the checkpoints of a session: it has no end of states."""
+
+    def count(session: Session | None, given: Input, now: int, step: Step) -> Step:
+        after = step.session
+        if after is None or after is session or not isinstance(given, Checkpointed):
+            return step
+        grace = after.policy.closing_grace_seconds + 1
+        return altered(step, session=altered(after, policy=altered(after.policy, closing_grace_seconds=grace)))
+
+    return Changed(count)
+
+
+def test_mutant_without_an_end_is_undetermined(check: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a mutant whose states have no end, then the hunt ends at its limit, and says that it does not know."""
+    counting = Mutant("counting", "no end of states", endless)
+    monkeypatch.setattr(verdicts, "mutant", lambda name: counting)
+    monkeypatch.setattr(verdicts, "every_mutant", lambda: (counting,))
+    words = ("--configuration", "questions", "--limit-states", "700")
+    ran = check("--without", "counting", "--json", *words)
+    assert (3, "UNDETERMINED", False) == (ran.code, ran.records[0]["verdict"], ran.records[0]["complete"])
+    assert ran.err.endswith(
+        "counting: the search was cut short, and nothing it visited was wrong; raise --limit-states\n"
+    )
+    ran = check("--mutants", *words)
+    assert (3, "1 of 1 mutants: 0 found out, 0 equivalent, 0 survived, 1 cut short\n") == (ran.code, ran.err)
+    assert "\ncut short: counting: the search was cut short" in ran.out
+
+
+def test_hunt_ends_without_being_told_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given no limit, then a hunt has one of its own, which every small world fits into."""
+    assert all(one.states < verdict.HUNT_MAX for one in checked(SMALL).sizes)
+    monkeypatch.setattr(verdict, "HUNT_MAX", 700)
+    found = kill(Mutant("counting", "no end of states", endless), (configuration("questions"),))
+    assert (None, False) == (found.counterexample, found.complete)
 
 
 # -- assumptions, names -----------------------------------------------------------------------------------------------
@@ -228,7 +281,7 @@ def test_names_are_listed(check: Command) -> None:
         (("a.py:b", "--configuration", "queue"), "--configuration and TARGET: they do not go together; leave one "),
         (("nowhere.py:it",), "target nowhere.py:it: "),
         (("--list", "--configuration", "queue"), "--configuration and --list: they do not go together; leave one "),
-        (("--mutants", "--limit-states", "9"), "--limit-states and --mutants: they do not go together; leave one "),
+        (("--step", "--limit-states", "9"), "--limit-states and --step: they do not go together; leave one "),
         (("--json", "--mermaid"), "--json and --mermaid: they do not go together; leave one of them away"),
         (("--json", "--step"), "--json and --step: they do not go together; leave one of them away"),
         (
@@ -276,7 +329,7 @@ def test_states_are_gone_through_by_lines_from_a_pipe() -> None:
     assert [
         "life 7: there are lives 1 to 2; type life N",
         "move 'the code raises': cannot happen now; see what is possible",
-        "number 99: there are 12 moves; type one of their numbers",
+        "number 99: there are 15 moves; type one of their numbers",
         "undo: nothing has happened yet; make a move",
     ] == ran.err.splitlines()[1:]
 
@@ -324,7 +377,7 @@ def test_interrupt_says_what_is_known() -> None:
 def test_interrupt_keeps_the_mutants_that_were_tried(check: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given mutants, when Ctrl-C comes after the first, then it is in the table, and the whole is undetermined."""
 
-    def interrupted(broken: Mutant, configs: object) -> Killed:
+    def interrupted(broken: Mutant, configs: object, *, limit: int | None) -> Killed:
         signal.raise_signal(signal.SIGINT)
         return kill(broken)
 

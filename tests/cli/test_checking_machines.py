@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from lifecycle.cli.checking_machines import check_target
+from lifecycle.cli import checking_machines
+from lifecycle.cli.checking_machines import HASH_SEEDS, check_target, facts_elsewhere
+from lifecycle.errors import Invalid
 
 MACHINE = '''
 import string
@@ -54,6 +57,18 @@ class Fine(Model):
         self.order = "".join(sorted(UNORDERED))
 
 
+class Lucky(Model):
+    def __init__(self):
+        super().__init__()
+        self.machine.add_transition("go_on", "a", "b", conditions=self.is_due)
+
+    def is_due(self):
+        return next(iter({"aa", "bb", "cc", "dd", "ee"})) != "aa"
+
+    def choose(self):
+        pass
+
+
 number = 7
 
 
@@ -90,6 +105,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "machines_here.py").write_text(MACHINE, "utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+    monkeypatch.setattr(checking_machines, "HASH_SEEDS", HASH_SEEDS[:1])  # each is a process of its own
     return tmp_path
 
 
@@ -134,6 +150,26 @@ def test_json_is_one_object_a_line(place: Path, capsys: pytest.CaptureFixture[st
     assert "a machine prints" in captured.err
 
 
+def test_junit_is_written(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given --junit, then what is refuted is a failure with its story, what is undetermined an error."""
+    file = place / "it.xml"
+    assert check_target("machines_here.py:REFUTED", as_json=False, limit=None, junit=file) == 1
+    root = ET.parse(file).getroot()
+    assert {"tests": "4", "failures": "1", "errors": "0"}.items() <= root.attrib.items()
+    (failure,) = root.iter("failure")
+    assert failure.get("message") == "The door is never open" and "at first        state: open" in str(failure.text)
+    (fact,) = root.iter("property")
+    assert (fact.get("name"), fact.get("value")) == ("door", "all 2 situations, 1 steps")
+    assert {case.get("classname") for case in root.iter("testcase")} == {"machines_here.py:REFUTED"}
+    assert check_target("machines_here.py:DOOR", as_json=False, limit=1, junit=file) == 3
+    assert {str(error.get("message"))[:40] for error in ET.parse(file).getroot().iter("error")} == {
+        "undetermined: the search stopped after 1"
+    }
+    capsys.readouterr()
+    assert check_target("machines_here.py:DOOR", as_json=False, limit=1, junit=place / "no" / "it.xml") == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
 WRONG = {
     "machines_here.py": "it names no machine in a module or file; name it as module:name or path.py:name",
     "machines_here.py:nothing": "machines_here has no nothing; name a machine, a function that returns one, or a Checked(",
@@ -159,6 +195,18 @@ def test_the_order_of_a_set_is_found_out(place: Path, capsys: pytest.CaptureFixt
     assert check_target("machines_here.py:Model", as_json=False, limit=None) == 2
     told = capsys.readouterr().err
     assert "trigger go: attribute order is not the same when it is done in another process" in told
+
+
+def test_the_order_of_a_set_is_found_out_whatever_it_is_here(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a guard that most orders of a set agree about, and that here is one of them, then it is found out all the same."""
+    target = "machines_here.py:Lucky"
+    monkeypatch.setattr(checking_machines, "HASH_SEEDS", HASH_SEEDS)
+    for seed in HASH_SEEDS[:2]:
+        monkeypatch.setattr(checking_machines, "facts", lambda checked, seed=seed: facts_elsewhere(target, seed))
+        assert check_target(target, as_json=False, limit=None) == 2
+        assert "guard is_due: asked in another process" in capsys.readouterr().err
 
 
 def test_a_machine_that_only_this_process_has_is_refused(
@@ -210,18 +258,40 @@ def test_a_target_that_would_end_the_process_is_refused(place: Path, capsys: pyt
         assert raised[:10] in capsys.readouterr().err
 
 
-def test_ctrl_c_stops_the_check(place: Path) -> None:
-    """Given a real Ctrl-C while a guard is asked, then it is nobody's finding, and the signal means what it did before."""
+def test_ctrl_c_asks_for_what_is_known(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a real Ctrl-C while a guard is asked, then what is known by then is told, and nothing is proved: exit code 3."""
     (place / "slow.py").write_text(
-        "import os, signal\nfrom machines_here import *\n"
-        "def ask(*given):\n    os.kill(os.getpid(), signal.SIGINT)\n    return True\n"
+        "import pathlib, signal\nfrom machines_here import *\nasked = pathlib.Path('asked')\n"
+        "def ask(*given):\n"
+        "    if not asked.exists():\n        asked.touch()\n        signal.raise_signal(signal.SIGINT)\n"
+        "    return True\n"
         "SLOW = Declared('d', ('a', 'b'), (Row('a', 'go', 'b', conditions=Guard('slow', ask)),), 'a')\n",
         "utf-8",
     )
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        check_target("slow.py:SLOW", as_json=False, limit=None)
+    assert check_target("slow.py:SLOW", as_json=False, limit=None) == 3
+    captured = capsys.readouterr()
+    assert "no guard and no callback raises\n             the search stopped after 1 situations" in captured.out
+    assert captured.out.endswith("UNDETERMINED: machine d, the first 1 situations, 1 steps\n")
     assert before is signal.getsignal(signal.SIGINT)
+
+
+def test_ctrl_c_while_other_processes_are_waited_for_proves_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a Ctrl-C that other processes get as well, then it is told that nothing is known of them: exit code 3."""
+
+    def interrupted(target: str, checked: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise Invalid("target", "in another process it fails: KeyboardInterrupt", "repair it")
+
+    monkeypatch.setattr(checking_machines, "refuse_unrepeatable", interrupted)
+    assert check_target("machines_here.py:DOOR", as_json=False, limit=None) == 3
+    captured = capsys.readouterr()
+    assert "all 2 situations" in captured.out and "KeyboardInterrupt" not in captured.out + captured.err
+    assert (
+        "UNDETERMINED is-repeatable: in other processes, where sets have other orders, the same is done" in captured.out
+    )
 
 
 def test_neighbours_of_a_target_are_not_taken_for_modules_of_python(

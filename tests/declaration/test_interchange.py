@@ -305,6 +305,14 @@ def test_from_transitions_refuses_nested_states(states: list[Any]) -> None:
     assert ["nested state"] == [fault.kind for fault in caught.value.faults]  # type: ignore[attr-defined]
 
 
+def test_from_transitions_refuses_what_may_nest_states() -> None:
+    """A HierarchicalMachine is refused for what it is, also where it is flat, and is not said to have nested states."""
+    with pytest.raises(
+        DefinitionError, match="machine flat: a HierarchicalMachine may nest states and finds them otherwise"
+    ):
+        from_transitions(HierarchicalMachine(states=["a", "b"], initial="a"), "flat")
+
+
 def test_from_transitions_refuses_to_await_a_guard() -> None:
     """An AsyncMachine is taken in for its structure; a guard that must be awaited cannot be asked."""
 

@@ -52,6 +52,38 @@ def test_on_a_terminal_the_human_is_asked(typed: str) -> None:
         assert "lifecycle history downloads" in running.text
 
 
+def test_ctrl_c_at_the_question_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is the Stop: the run is aborted, which is shown and is a good end, and no folder is left behind."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with at_a_terminal() as running:
+        running.until(ASKED)
+        running.type("\x03")
+        assert 0 == running.end()
+        assert "Traceback" not in running.text
+        assert "waiting_for_human → interrupted (abort)" in running.plain
+    assert list(tmp_path.glob("lifecycle-demo-*")) == []
+
+
+def test_a_second_ctrl_c_leaves_the_demonstration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that was left at once is not followed by another: one sentence, its exit code, and no folder is left behind."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    leaves = tmp_path / "lifecycle"
+    leaves.write_text(f"#!{sys.executable}\nraise SystemExit(130)\n", "utf-8")
+    leaves.chmod(0o755)
+    code = f"import demo; demo.command = lambda: [{str(leaves)!r}]; raise SystemExit(demo.main())"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=EXAMPLES,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    assert (130, "") == (ran.returncode, ran.stderr)
+    assert ran.stdout.endswith("\nLeft at once; nothing is kept.\n") and ran.stdout.count("$ lifecycle") == 1
+    assert list(tmp_path.glob("lifecycle-demo-*")) == []
+
+
 def test_left_for_later_it_decides_nothing() -> None:
     """A human who leaves the question open is not decided for, and what they may answer later is kept and named."""
     with at_a_terminal() as running:

@@ -478,6 +478,19 @@ def test_queue_deadline_runs_from_admission_through_promotion() -> None:
     assert armed == world.timer("queue_deadline")
 
 
+@pytest.mark.parametrize("queued", [True, False], ids=["queued", "head"])
+def test_queue_deadline_goes_on_over_a_crash(queued: bool) -> None:
+    """Given a run that was not begun, when the process dies 20 s after its start, then 10 of its 30 s are left."""
+    world = World().executing("r1") if queued else World()
+    world.start("r2", queue_deadline_us=30 * SECOND)
+    due = world.timer("queue_deadline").due
+    world.wait(20)
+    step = world.crash()
+    armed = world.timer("queue_deadline")
+    assert (due, world.now + 10 * SECOND) == (armed.due, armed.due)
+    assert hooks.ArmTimer("queue_deadline", "r2", due, armed.token) in of(step, hooks.ArmTimer)
+
+
 def test_queue_deadline_is_of_the_first_attempt_only() -> None:
     """Given a run that is run again after a crash, then its queue deadline is not armed again."""
     world = World().executing("r1", queue_deadline_us=30 * SECOND, on_crash="rerun")

@@ -290,7 +290,7 @@ class FailingDisks:
     claim = "a full or failing disk at the N-th call: refused, not corrupt, and it works again once the disk does"
     unit = "failed calls"
     seeded = True
-    short = 80
+    short = 60
     long = 20_000
     controls: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
         "refusal": lambda: mock.patch.object(SQLiteStore, "commit", takes_for_good(SQLiteStore.commit)),

@@ -473,7 +473,7 @@ class Kills:
     claim = "kill -9 at every write and boundary: no acknowledged step is lost, none invented, hooks owed are performed"
     unit = "kills"
     seeded = True
-    short = 80
+    short = 60
     long = 5_000
     controls: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
         "redelivery": lambda: mock.patch.object(Stepping, "_redeliver", forgets),

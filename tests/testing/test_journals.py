@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from lifecycle import Approval, MemoryStore, Policy, Runtime, SQLiteStore, answer
+from lifecycle import Approval, MemoryStore, Policy, Runtime, SQLiteStore, answer, approve
 from lifecycle.errors import InvariantBroken, NotFound
 from lifecycle.testing import VirtualClock, accepts, replay_journal
 from tests.examples.loading import example
@@ -30,7 +30,7 @@ def story_on(store: Any) -> Any:
             first = await runtime.start(asks, session="s")
             await runtime.start(asks, session="s", deadline_seconds=30)
             await clock.advance(12)
-            await first.decide(first.requests[0].id, answer("yes"))
+            await first.decide(first.requests[0].id, approve())
             await clock.advance(1)
             await runtime.abort_session("s")
             await clock.advance(60)
