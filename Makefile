@@ -49,7 +49,7 @@ test: $(VENV)/.wheel
 	$(VERDICT)
 
 soak: $(VENV)/.wheel
-	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/runtime/test_schedules.py tests/kernel/test_properties.py
+	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/runtime/test_schedules.py tests/kernel/test_properties.py tests/reliability
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
