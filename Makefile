@@ -49,7 +49,8 @@ test: $(VENV)/.wheel
 	$(VERDICT)
 
 soak: $(VENV)/.wheel
-	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/runtime/test_schedules.py tests/runtime/test_campaign.py tests/kernel/test_properties.py
+	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/reliability tests/runtime/test_schedules.py \
+		tests/runtime/test_campaign.py tests/kernel/test_properties.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
