@@ -17,6 +17,11 @@ LIVES, LENGTH = 6, 12
 PROMISED = "detach-ignored"
 """A mutant that breaks no rule at any step, but a promise for ever: only the kernel's graph tells."""
 
+STOOD_FOR = ("late-decision-confirmed", "late-decision-taken")
+"""Mutants found out by a decision on a closed question: in the model one record stands for whatever the store keeps of it,
+while the tracker finds what was really kept, or that nothing was.
+"""
+
 
 def some_life(config: Configuration, chance: random.Random) -> list[str]:
     """Return the moves of a life, those among them that must change nothing."""
@@ -44,7 +49,7 @@ async def test_tracker_does_what_the_kernel_does(config: Configuration) -> None:
 
 
 @pytest.mark.parametrize(
-    "mutant", [one for one in (*SEEDS, *BY_HAND) if one.name != PROMISED], ids=lambda one: one.name
+    "mutant", [one for one in (*SEEDS, *BY_HAND) if one.name not in (PROMISED, *STOOD_FOR)], ids=lambda one: one.name
 )
 async def test_what_kills_a_mutant_shows_on_the_tracker(mutant: Mutant) -> None:
     """Given what kills a mutant, when it is played on a tracker, then it shows there, and not with the shipped kernel."""
