@@ -35,7 +35,7 @@ FIXED = (*PLAIN, float, ModuleType, property, staticmethod, classmethod, *ONE_OF
 def is_written_here(names: Mapping[str, object]) -> bool:
     """Say whether a module, known by its globals, is the author's: neither of Python, nor installed, nor of ours.
 
-    >>> is_written_here(vars(sys)), is_written_here({"__name__": "order", "__file__": "/home/me/order.py"})
+    >>> is_written_here(vars(sys)), is_written_here({"__name__": "order", "__file__": "/home/ada/order.py"})
     (False, True)
     """
     name, file = str(names.get("__name__", "")), names.get("__file__")
