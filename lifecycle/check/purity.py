@@ -55,6 +55,9 @@ FUNCTIONS = {
 }
 """The like that is written in Python, by the address of its code."""
 
+EXITS = {id(called): f"os.{called.__name__}" for called in (os._exit, os.abort)}
+"""Builtin functions that end the process on the spot, and with it the check."""
+
 ADDRESS = "id"
 """What says where a thing is in memory. Libraries ask for it to know a thing again, which is no matter."""
 
@@ -121,6 +124,8 @@ class Tripwire:
     def _watch(self, frame: FrameType, what: str, called: Any) -> None:
         source = None
         if what == "c_call":
+            if id(called) in EXITS:  # a check that ends here would end with the code of whatever was checked
+                raise SystemExit(f"{EXITS[id(called)]} would end the process")
             source = impure_source(called)
         elif what == "call":
             source = FUNCTIONS.get(id(frame.f_code))

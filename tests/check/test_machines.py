@@ -8,6 +8,8 @@ import logging
 import os
 import random
 import secrets
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -442,6 +444,28 @@ def test_code_that_would_end_the_process_is_a_counterexample() -> None:
         assert found.trace is not None
         assert found.trace.moves[-1].raised == "SystemExit: 0"
         assert check_machine(made, may_raise=SystemExit).verdict("nothing-raises").status == PROVED
+
+
+LEAVES = """
+import os
+from lifecycle.check import check_machine
+from lifecycle.declaration import Guard, Machine, Row
+
+def leave():
+    os._exit(0)
+
+made = Machine("m", ("a", "b"), (Row("a", "go", "b", conditions=Guard("leave", leave)),), "a")
+print(check_machine(made).verdict("nothing-raises").trace.moves[-1].raised)
+"""
+
+
+def test_guard_that_ends_the_process_ends_no_check() -> None:
+    """Given a guard that ends the process on the spot, without an exception, then it does not, and that is told.
+
+    A check that ended there would have the exit code of a proof.
+    """
+    done = subprocess.run([sys.executable, "-c", LEAVES], capture_output=True, text=True)
+    assert (0, "SystemExit: os._exit would end the process\n") == (done.returncode, done.stdout), done.stderr
 
 
 # What is wrong with what was asked
