@@ -21,7 +21,7 @@ from lifecycle.kernel.engine import KERNEL, Kernel, Step
 from lifecycle.kernel.inputs import INPUTS, Input, StartRun
 from lifecycle.kernel.lease import NOBODY, Lease
 from lifecycle.kernel.replies import Reply
-from lifecycle.kernel.values import Ended, Floor, Request, RunSpec, Session, Timer, value
+from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session, Timer, value
 from lifecycle.kernel.work import Move
 
 LEASE_SECONDS = 10.0
@@ -67,12 +67,32 @@ class Kept:
     """What a store has of a session: its value, and up to which revision its durable hooks were performed.
 
     ``lease`` is its lease, and ``holder`` the name of the other worker that holds it now; none: it may be taken.
+    ``rests``: it was laid to rest under that lease, and no step was kept since.
     """
 
     session: Session
     performed: int
     lease: Lease = NOBODY
     holder: str | None = None
+    rests: bool = False
+
+
+@value
+class Resting:
+    """A session that leaves memory: the revision and the lease it has, and when it has to be looked at again, if ever."""
+
+    session: str
+    revision: int
+    lease: Lease
+    until: int | None
+
+
+@value
+class Due:
+    """Sessions at rest that have to be looked at now; and when to look again if these were all, none: never."""
+
+    sessions: tuple[str, ...] = ()
+    next_at: int | None = None
 
 
 @value
@@ -185,9 +205,22 @@ class Store(Protocol):
         """Return a page of sessions in order of their ids, those after ``after``, in that state if one is given."""
 
     def unsettled(self) -> Sequence[str]:
-        """Return the ids of all sessions that are not ``settled`` and that no worker holds.
+        """Return the ids of all sessions that are not ``settled``, do not rest, and that no worker holds.
 
         The ``busy`` ones come first, each half in order.
+        """
+
+    def rest(self, sessions: Sequence[Resting]) -> None:
+        """Note that these sessions rest, all their hooks performed, until their time has come or a step is kept.
+
+        One that has another revision or lease by now, or that is ``busy``, does not rest, and that is no error.
+        """
+
+    def due(self, now: int, limit: int, policy: Policy) -> Due:
+        """Return at most so many sessions at rest that no other worker holds and whose time has come.
+
+        Those that nobody holds and that live under another policy count as due: whoever takes them up gives them this
+        one. ``next_at`` may be early, never late.
         """
 
     def ended(self, session: str, after: int = 0, limit: int = 50) -> Sequence[Ended]:
@@ -244,6 +277,22 @@ BUSY_STATES = frozenset({"starting", "running"})
 def settled(session: Session, performed: int) -> bool:
     """Say whether nothing is left to recover: it is stopped, no code is live, and no durable hook may be owed."""
     return session.state == "stopped" and performed >= session.revision and not busy(session)
+
+
+def may_rest(session: Session) -> bool:
+    """Say whether nothing of a session is needed in memory: it waits for a human, for a client, or for a time."""
+    return session.state != "stopped" and not busy(session)
+
+
+def rests_until(session: Session) -> int | None:
+    """Return when a session that may rest has to be looked at, if nobody asks for it before; none: never.
+
+    While it waits for a human a firing of its orphan timer could do nothing but re-arm it, to the earliest expiry.
+    """
+    if session.head is not None:
+        expiries = [one.expiry.due for one in session.head.requests if one.expiry is not None]
+        return min((due for due in expiries if due is not None), default=None)
+    return None if session.orphan is None else session.orphan.due
 
 
 def over_since(session: Session, before: int) -> bool:

@@ -51,9 +51,11 @@ from lifecycle.store.port import (
     Asked,
     Commit,
     Compacted,
+    Due,
     Entry,
     Kept,
     Look,
+    Resting,
     admitted,
     at_work,
     busy,
@@ -105,6 +107,9 @@ NOTE_SECONDS_MAX = 0.25
 JOURNAL_PAGE_ENTRIES = 64
 """How many entries of a journal are read at once: no reader keeps the log from being emptied for long."""
 
+DUE_PAGE_ROWS = 256
+"""How many times of sessions at rest are looked at to find the next one that is not another worker's."""
+
 AGED_PAGE_ROWS = 256
 """How many old rows are looked at before their sessions are named."""
 
@@ -142,6 +147,7 @@ class Group:
     opened: dict[str, int] = attrs.field(factory=dict)
     found: dict[str, int] = attrs.field(factory=dict)
     policies: dict[Policy, int] = attrs.field(factory=dict)
+    woken: list[Row] = attrs.field(factory=list)
     taken: list[Row] = attrs.field(factory=list)
     replies: list[Row] = attrs.field(factory=list)
     latest: int = 0
@@ -182,6 +188,7 @@ class SQLiteStore:
         self._others: list[Worker] = []
         self._seen, self._newest, self._is_asked = -1, 0, False
         self._numbers: dict[str, int] = {}
+        self._at_rest: set[str] = set()
         self._policy_numbers: dict[Policy, int] = {}
         self._policies: dict[int, Policy] = {}
         try:
@@ -360,7 +367,7 @@ class SQLiteStore:
             row = connection.execute(schema.STANDS, (session,)).fetchone()
             if row is None or not row[1]:
                 return None
-            return self._me.name if row[1] == self._me.number else self._holder(connection, Lease(*row[1:]))
+            return self._me.name if row[1] == self._me.number else self._holder(connection, Lease(*row[1:3]))
 
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
@@ -431,11 +438,20 @@ class SQLiteStore:
         """Return a session, however it was left."""
         with self._read(steady=True) as connection:
             row = connection.execute(schema.LOAD_SESSION, (session,)).fetchone()
+            if row is not None:
+                self._note_rest(session, row[-1])
             return None if row is None else self._joined(connection, row)
+
+    def _note_rest(self, session: str, rests_until: int | None) -> None:
+        """Remember whether a session rests: its next step has to wake it, and looks for that if this was forgotten."""
+        if rests_until is None:
+            self._at_rest.discard(session)
+        elif len(self._at_rest) < NUMBERS_MAX:
+            self._at_rest.add(session)
 
     def _joined(self, connection: sqlite3.Connection, row: Row) -> Kept:
         """Make a session of its row and of what that refers to."""
-        number, name, revision, performed, policy, holder, epoch, record = row
+        number, name, revision, performed, policy, holder, epoch, record, rests_until = row
 
         def spec_of(run: str) -> RunSpec:
             found = connection.execute(schema.LOAD_SPEC, (number, run)).fetchone()
@@ -452,7 +468,8 @@ class SQLiteStore:
         if not isinstance(performed, int):
             place.damaged("how far hooks were performed is no number")
         lease = Lease(holder, epoch)
-        return Kept(session, performed, lease, self._holder(connection, lease))
+        rests = rests_until is not None and rests_until != schema.OVER
+        return Kept(session, performed, lease, self._holder(connection, lease), rests)
 
     def _policy(self, connection: sqlite3.Connection, number: int) -> Policy:
         """Return a policy by its number; many sessions share one."""
@@ -515,15 +532,28 @@ class SQLiteStore:
             return error
 
     def unsettled(self) -> Sequence[str]:
-        """Return the ids of all sessions that are not settled and that no worker holds, the busy ones first."""
-        found: list[str] = []
-        now = self._lease_us()
+        """Return the ids of all sessions that neither are settled nor rest and that no worker holds, the busy ones first."""
+        with self._read() as connection:
+            rows = connection.execute(schema.UNSETTLED, (self._lease_us(),)).fetchall()
+        return [name for name, is_busy in rows if is_busy] + [name for name, is_busy in rows if not is_busy]
+
+    def due(self, now: int, limit: int, policy: Policy) -> Due:
+        """Return sessions at rest whose time has come, or that nobody holds and that live under another policy."""
+        me, at, found = self._me.number, self._lease_us(), dict[str, None]()
         with self._read(steady=True) as connection:
-            for is_busy in (1, 0):
-                rows = connection.execute(schema.UNSETTLED, (is_busy, now)).fetchall()
-                rows += connection.execute(schema.UNSETTLED_STOPPED, (is_busy, now)).fetchall()
-                found += sorted(name for (name,) in rows)
-        return found
+            (mine,) = connection.execute(schema.POLICY_NUMBER, (encode_whole(policy),)).fetchone() or (0,)
+            held = {number for (number,) in connection.execute(schema.HELD, (at, me))}
+            later: list[int] = []
+            for (number,) in connection.execute(schema.POLICY_NUMBERS).fetchall():
+                rows = connection.execute(schema.DUE, (number, now, me, at, limit)).fetchall()
+                if number != mine:
+                    rows += connection.execute(schema.LEFT_AT_REST, (number, me or -1, at, limit)).fetchall()
+                found.update((name, None) for (name,) in rows)
+                times = connection.execute(schema.NEXT_DUE, (number, now, DUE_PAGE_ROWS)).fetchall()
+                ours = [until for until, holder in times if holder not in held]
+                if ours or len(times) == DUE_PAGE_ROWS:
+                    later.append(ours[0] if ours else times[-1][0])
+        return Due(tuple(found)[:limit], min(later, default=None))
 
     def journal(self, session: str, after: int = 0) -> Iterator[Entry]:
         """Return the steps of a session with revisions above ``after``, in order."""
@@ -657,7 +687,8 @@ class SQLiteStore:
         """Look whether a step stands on what is there, and admits a run under names that are free."""
         session = commit.step.session
         name = "" if session is None else session.id
-        revision, *held = connection.execute(schema.STANDS, (name,)).fetchone() or (None, 0, 0)
+        revision, *held, rests_until = connection.execute(schema.STANDS, (name,)).fetchone() or (None, 0, 0, None)
+        self._note_rest(name, rests_until)
         lease = Lease(*held)
         holder = self._holder(connection, lease)
         if revision is not None and (lease.epoch != commit.lease.epoch or holder is not None):
@@ -715,6 +746,8 @@ class SQLiteStore:
             lease = commit.lease
             if lease.worker != self._me.number:
                 lease = self._taken(connection, group, number, before is None, lease)
+            if name in self._at_rest:
+                group.woken.append((number,))
             group.lines[name] = Line(number, before, session, commit.performed, record, lease)
         else:
             number = line.number
@@ -777,6 +810,7 @@ class SQLiteStore:
                 dropped += [(number, run) for run in was if run not in now]
         try:
             for statement, rows in (
+                (schema.WAKE_SESSION, group.woken),
                 (schema.TAKE_SESSION, group.taken),
                 (schema.INSERT_SESSION, opens),
                 (schema.UPDATE_SESSION, stays),
@@ -818,6 +852,8 @@ class SQLiteStore:
         ):
             if learned:
                 remember(known, learned, bound)
+        if self._at_rest:
+            self._at_rest.difference_update(group.lines)
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
         """Note up to which revision the durable hooks of these sessions were performed.
@@ -828,6 +864,16 @@ class SQLiteStore:
         rows = [(revision, session, revision) for session, revision in revisions.items()]
         with self._writing, self._transaction() as connection:
             connection.executemany(schema.MARK_PERFORMED, rows)
+            connection.executemany(schema.MARK_OVER, [(session,) for session in revisions])
+
+    def rest(self, sessions: Sequence[Resting]) -> None:
+        """Note that these sessions rest. With a sync, as every transaction here; see ``mark_performed``."""
+        rows = [
+            (schema.FOREVER if one.until is None else one.until, one.session, one.revision, lease.worker, lease.epoch)
+            for one, lease in ((one, one.lease) for one in sessions)
+        ]
+        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
+            connection.executemany(schema.LAY_TO_REST, rows)
 
     # -- letting go ---------------------------------------------------------------------------------------------------
 
@@ -870,6 +916,7 @@ class SQLiteStore:
         if not runs and not entries:
             return Compacted()
         connection.execute(schema.MARK_PERFORMED, (session.revision, name, session.revision))
+        connection.execute(schema.MARK_OVER, (name,))
         if first_column(connection.execute(schema.SNAPSHOT_REVISION, (number,)).fetchone()) < session.revision:
             connection.execute(schema.KEEP_SNAPSHOT, (number, session.revision, encode_whole(session)))
         connection.executemany(schema.DROP_ENDED, [(number, admitted) for admitted, _, _ in runs])

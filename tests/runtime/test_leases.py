@@ -32,6 +32,7 @@ from lifecycle.kernel import inputs as i
 from lifecycle.kernel import step
 from lifecycle.kernel.replies import Aborted, Decided
 from lifecycle.kernel.values import us
+from lifecycle.runtime.beating import QUIET_LOOKS, pause_seconds
 from lifecycle.store import Commit
 from lifecycle.store.port import Kept
 from lifecycle.testing import Actor, FaultyStore
@@ -249,6 +250,13 @@ async def test_request_outlives_the_holder_that_saw_it(workers: Workers) -> None
         shell.run("s-1", mine.id).state,
         shell.store.holder("s-1"),
     )
+
+
+def test_worker_that_sees_nothing_new_looks_half_as_often() -> None:
+    """Given looks that see nothing new, then the next ones come half as often, and never later than a heartbeat."""
+    limits = Limits(look_seconds=0.25)
+    assert [0.25] * QUIET_LOOKS == [pause_seconds(limits, quiet) for quiet in range(QUIET_LOOKS)]
+    assert (0.5, 0.4) == (pause_seconds(limits, 99), pause_seconds(Limits(lease_renewal_seconds=0.4), 99))
 
 
 # -- taking over ------------------------------------------------------------------------------------------------------

@@ -171,7 +171,8 @@ IN_ORDER = {
     "ENDS": ("SCAN journal", "SCAN sessions", "SCAN CONSTANT ROW"),
     "LATEST": ("SCAN journal",),
     "SESSIONS_FIRST": ("SCAN sessions USING INDEX sqlite_autoindex_sessions_1",),
-    "UNSETTLED_STOPPED": ("SCAN sessions USING INDEX sessions_stopped_unsettled",),
+    "UNSETTLED": ("SCAN sessions USING INDEX sessions_awake",),
+    "POLICY_NUMBERS": ("SCAN policies",),
     "UNCOLLECTED": ("SCAN inbox",),
 }
 """Statements that go through a table in the order they want, and stop at their limit or take all of a small index.
