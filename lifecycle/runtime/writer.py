@@ -183,4 +183,5 @@ class Writer:
 
 def is_locked(verdicts: Verdicts) -> bool:
     """Say whether a group was not kept only because another program has the store locked."""
-    return all(verdict is not None and bool(verdict.fields.get("locked")) for verdict in verdicts)
+    first = verdicts[0] if verdicts else None
+    return first is not None and all(told is not None and bool(told.fields.get("locked")) for told in verdicts)

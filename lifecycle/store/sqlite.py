@@ -189,6 +189,7 @@ class SQLiteStore:
         self._seen, self._newest, self._is_asked = -1, 0, False
         self._numbers: dict[str, int] = {}
         self._at_rest: set[str] = set()
+        self._ends, self._ends_seen = (0, 0), -1
         self._policy_numbers: dict[Policy, int] = {}
         self._policies: dict[int, Policy] = {}
         try:
@@ -658,7 +659,7 @@ class SQLiteStore:
         connection = self._writable()
         try:  # not `with`: a generator costs a tenth of what a lone step may
             connection.execute("BEGIN IMMEDIATE")
-            group.latest, group.top = ends(self._path, connection)
+            group.latest, group.top = self._ends_now(connection)
             verdicts = [self._gather(connection, group, commit) for commit in commits]
             self._write(connection, group)
             connection.execute("COMMIT")
@@ -672,7 +673,7 @@ class SQLiteStore:
         whole = Group()
         verdicts = []
         with self._transaction() as connection:
-            whole.latest, whole.top = ends(self._path, connection)
+            whole.latest, whole.top = self._ends_now(connection)
             for commit in commits:
                 refused = self._what_it_stands_on(connection, commit)
                 if refused is None:
@@ -682,6 +683,13 @@ class SQLiteStore:
                 verdicts.append(refused)
         self._remember(whole)
         return verdicts
+
+    def _ends_now(self, connection: sqlite3.Connection) -> tuple[int, int]:
+        """Return the highest time and number; they are looked up only if somebody else has written since the last group."""
+        (seen,) = connection.execute("PRAGMA data_version").fetchone()
+        if seen != self._ends_seen:
+            self._ends, self._ends_seen = ends(self._path, connection), seen
+        return self._ends
 
     def _what_it_stands_on(self, connection: sqlite3.Connection, commit: Commit) -> StoreError | None:
         """Look whether a step stands on what is there, and admits a run under names that are free."""
@@ -845,13 +853,13 @@ class SQLiteStore:
 
     def _remember(self, group: Group) -> None:
         """Learn from a group that is on the disk."""
-        for known, learned, bound in (
-            (self._numbers, group.opened, NUMBERS_MAX),
-            (self._numbers, group.found, NUMBERS_MAX),
-            (self._policy_numbers, group.policies, POLICIES_MAX),
-        ):
-            if learned:
-                remember(known, learned, bound)
+        self._ends = group.latest, group.top + len(group.opened)
+        if group.opened:
+            remember(self._numbers, group.opened, NUMBERS_MAX)
+        if group.found:
+            remember(self._numbers, group.found, NUMBERS_MAX)
+        if group.policies:
+            remember(self._policy_numbers, group.policies, POLICIES_MAX)
         if self._at_rest:
             self._at_rest.difference_update(group.lines)
 

@@ -26,7 +26,7 @@ NEEDS_MEDIUM = ("R1", "R2", "R4")
 """Campaigns that stand in front of SQLite's file layer."""
 
 WHERE = {
-    ("R1", "redelivery"): ["--at", "1:457"],
+    ("R1", "redelivery"): ["--at", "1:872"],
     ("R1", "waiting for the commit"): ["--at", "1:267"],
     ("R2", "sync"): ["--points", "700"],
     ("R2", "waiting for the commit"): ["--points", "50"],

@@ -211,7 +211,7 @@ def test_step_that_changes_little_writes_little(store: SQLiteStore) -> None:
     verbs = [" ".join(line.split()[:3]) for line in told]
     assert [
         "BEGIN IMMEDIATE",
-        "SELECT (SELECT latest",
+        "PRAGMA data_version",
         "UPDATE sessions SET",
         "INSERT INTO journal",
         "INSERT OR REPLACE",
