@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from lifecycle.machines import SEGMENT
-from lifecycle.store.port import LEASE_SECONDS
+from lifecycle.store.port import INBOX_REQUESTS_MAX, LEASE_SECONDS
 
 
 @attrs.frozen
@@ -63,7 +63,8 @@ class Limits:
 
     Several processes on one file: what a worker holds lasts ``lease_seconds`` after its last heartbeat, one comes every
     ``lease_renewal_seconds``, and every ``look_seconds`` (twice that while nobody writes) it looks for what is asked of it
-    and for who is gone. Who asks another worker waits for the reply at most ``inbox_seconds_max``.
+    and for who is gone. Who asks another worker waits for the reply at most ``inbox_seconds_max``, and is refused if that
+    one has left ``inbox_requests_max`` unanswered.
     """
 
     input_bytes_max: int = 1_048_576
@@ -89,6 +90,7 @@ class Limits:
     lease_renewal_seconds: float = 3.0
     look_seconds: float = 0.25
     inbox_seconds_max: float = 30.0
+    inbox_requests_max: int = INBOX_REQUESTS_MAX
 
 
 def size_of(text: str) -> int:

@@ -58,7 +58,17 @@ from lifecycle.runtime.performing import PERFORM, let_go, take_up
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
 from lifecycle.runtime.writer import Writer
-from lifecycle.store.port import Commit, Kept, Store, held_elsewhere, is_behind, is_elsewhere, is_lost, lost_lease
+from lifecycle.store.port import (
+    Commit,
+    Kept,
+    Store,
+    held_elsewhere,
+    is_behind,
+    is_below_floor,
+    is_elsewhere,
+    is_lost,
+    lost_lease,
+)
 
 log = logging.getLogger("lifecycle")
 
@@ -362,6 +372,12 @@ class Stepping:
         if error.fields.get("permanent") and isinstance(given, Input) and given.fact:
             line.busy = False  # it can never be kept: trying again would hold the session for ever
             self._set_aside(line, item, given, str(error))
+            self._advance(line)
+            return
+        if is_below_floor(error):
+            item.input = given
+            line.put_back(item)
+            line.busy = False
             self._advance(line)
             return
         if error.fields.get("withdrawn"):

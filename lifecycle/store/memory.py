@@ -19,6 +19,7 @@ from lifecycle.kernel.lease import NOBODY, Lease, acquired
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Floor, Policy, Request, Session
 from lifecycle.store.port import (
+    INBOX_REQUESTS_MAX,
     LEASE_SECONDS,
     Commit,
     Compacted,
@@ -29,6 +30,7 @@ from lifecycle.store.port import (
     Resting,
     admitted,
     at_work,
+    below_floor,
     busy,
     claimed_already,
     journalled,
@@ -130,7 +132,7 @@ class MemoryStore:
         shelf = self._open_shelves().get(session)
         return None if shelf is None or not shelf.lease.worker else "this process"
 
-    def ask(self, session: str, given: Input) -> int:
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
         """Refuse: nobody else holds anything."""
         raise StoreError(f"session {session}", "no other worker holds it", "step it here")
 
@@ -333,6 +335,9 @@ class MemoryStore:
         assert session is not None
         specs = admitted(commit)
         if shelf is None:
+            refused = below_floor(commit, self._floor)
+            if refused is not None:
+                return refused
             shelf = Shelf(session, 0)
         for spec in specs:
             if spec.id in shelf.runs:

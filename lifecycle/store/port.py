@@ -28,6 +28,10 @@ LEASE_SECONDS = 10.0
 """How long what a worker holds lasts after its last heartbeat, if nobody says otherwise."""
 
 
+INBOX_REQUESTS_MAX = 1_024
+"""How many unanswered requests the inbox of a worker holds, if nobody says otherwise."""
+
+
 @value
 class Entry:
     """One step of a session's journal: what arrived, when (engine time), and what came of it.
@@ -159,8 +163,11 @@ class Store(Protocol):
     def holder(self, session: str) -> str | None:
         """Name the worker that holds a session now; none: nobody does."""
 
-    def ask(self, session: str, given: Input) -> int:
-        """Put a request into the inbox of whoever holds a session; return its number."""
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
+        """Put a request into the inbox of whoever holds a session; return its number.
+
+        Raise Busy if that worker has left so many unanswered.
+        """
 
     def reply_to(self, asked: int) -> Reply | None:
         """Return the reply to what this worker asked, once there is one; it is handed out once."""
@@ -190,9 +197,9 @@ class Store(Protocol):
         """Keep several steps in one transaction, in order; return a verdict for each.
 
         A step whose ``before`` has another revision than the store, or whose lease is another one's by now, or that
-        admits a run under an id or a key that is taken, or that answers a request which was taken back, is refused by
-        itself. ``performed`` never goes down. Raise StoreError if nothing was kept. Waits for no other program: what one
-        has locked is refused with the field ``locked``, and may be tried again.
+        admits a run under an id or a key that is taken, that opens a session below the ``floor``, or that answers a
+        request which was taken back, is refused by itself. ``performed`` never goes down. Raise StoreError if nothing was
+        kept. Waits for no other program: what one has locked is refused with the field ``locked``, and may be tried again.
         """
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
@@ -368,6 +375,24 @@ def not_following(commit: Commit, revision: int | None) -> StoreError | None:
 def opens_above(given: Input) -> int:
     """Return the revision above which an input opens a session."""
     return given.floor.revision if isinstance(given, StartRun) and given.floor is not None else 0
+
+
+def below_floor(commit: Commit, floor: Floor | None) -> StoreError | None:
+    """Refuse to open a session that counts from less than the sessions that have left came to: look anew, step again."""
+    given = commit.input
+    known = given.floor if isinstance(given, StartRun) else None
+    if floor is None:
+        return None
+    if known is not None and known.revision >= floor.revision and known.incarnation >= floor.incarnation:
+        return None
+    session = commit.step.session
+    fact = f"a session that left came to revision {floor.revision} after the step had looked"
+    return StoreError(f"session {session and session.id}", fact, "look again and step again", floor_rose=True)
+
+
+def is_below_floor(error: StoreError) -> bool:
+    """Say whether a step was refused only because another session has left since it looked."""
+    return bool(error.fields.get("floor_rose"))
 
 
 def is_behind(error: StoreError) -> bool:

@@ -167,7 +167,8 @@ MARK = "SELECT value FROM marks WHERE name = ?"
 LATEST = "SELECT latest FROM journal ORDER BY number DESC LIMIT 1"
 ENDS = (
     f"SELECT ({LATEST}), (SELECT number FROM sessions ORDER BY number DESC LIMIT 1), "
-    "(SELECT value FROM marks WHERE name = 'latest'), (SELECT value FROM marks WHERE name = 'number')"
+    "(SELECT value FROM marks WHERE name = 'latest'), (SELECT value FROM marks WHERE name = 'number'), "
+    "(SELECT value FROM marks WHERE name = 'incarnation'), (SELECT value FROM marks WHERE name = 'revision')"
 )
 _SESSION_COLUMNS = "SELECT number, id, revision, performed, policy, holder, epoch, record, rests_until FROM sessions"
 LOAD_SESSION = f"{_SESSION_COLUMNS} WHERE id = ?"
@@ -242,6 +243,10 @@ ASK = "INSERT INTO inbox (worker, session, record) VALUES (?, ?, ?)"
 ASKED = (
     "SELECT inbox.number, inbox.session, inbox.record FROM inbox JOIN sessions ON sessions.id = inbox.session "
     "WHERE reply IS NULL AND holder = ? ORDER BY inbox.number"
+)
+IS_ASKED_SO_MUCH = (
+    "SELECT 1 FROM inbox JOIN sessions ON sessions.id = inbox.session "
+    "WHERE reply IS NULL AND holder = (SELECT holder FROM sessions WHERE sessions.id = ?) LIMIT 1 OFFSET ?"
 )
 IS_ASKED = "SELECT 1 FROM inbox WHERE reply IS NULL AND session = ?"
 IS_UNANSWERED = "SELECT 1 FROM inbox WHERE number = ? AND reply IS NULL"

@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from lifecycle.errors import Invalid, StoreError
+from lifecycle.errors import Busy, Invalid, StoreError
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.inputs import Input
 from lifecycle.kernel.lease import Lease, Worker, acquired, may_acquire, renewed
@@ -47,6 +47,7 @@ from lifecycle.store.files import (
     worker_file,
 )
 from lifecycle.store.port import (
+    INBOX_REQUESTS_MAX,
     LEASE_SECONDS,
     Asked,
     Commit,
@@ -58,6 +59,7 @@ from lifecycle.store.port import (
     Resting,
     admitted,
     at_work,
+    below_floor,
     busy,
     claimed_already,
     lost_lease,
@@ -152,11 +154,14 @@ class Group:
     replies: list[Row] = attrs.field(factory=list)
     latest: int = 0
     top: int = 0
+    floor: Floor | None = None
 
     def next(self) -> Group:
         """Return an empty group that knows what this one has learned."""
         opened, found, policies = {**self.opened}, {**self.found}, {**self.policies}
-        return Group(opened=opened, found=found, policies=policies, latest=self.latest, top=self.top)
+        made = Group(opened=opened, found=found, policies=policies)
+        made.latest, made.top, made.floor = self.latest, self.top, self.floor
+        return made
 
 
 class SQLiteStore:
@@ -189,7 +194,8 @@ class SQLiteStore:
         self._seen, self._newest, self._is_asked = -1, 0, False
         self._numbers: dict[str, int] = {}
         self._at_rest: set[str] = set()
-        self._ends, self._ends_seen = (0, 0), -1
+        self._ends: tuple[int, int, Floor | None] = (0, 0, None)
+        self._ends_seen = -1
         self._policy_numbers: dict[Policy, int] = {}
         self._policies: dict[int, Policy] = {}
         try:
@@ -372,10 +378,14 @@ class SQLiteStore:
 
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
-    def ask(self, session: str, given: Input) -> int:
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
         """Put a request into the inbox of whoever holds a session; return its number."""
         row = (self._me.number, session, encode_asked(given))
         with self._noting() as connection:
+            if connection.execute(schema.IS_ASKED_SO_MUCH, (session, requests_max - 1)).fetchone():
+                fact = f"whoever holds it has not answered {requests_max} requests (inbox_requests_max)"
+                remedy = "see whether its process is stuck, and ask again later"
+                raise Busy(f"session {session}", fact, remedy, limit="inbox_requests_max", bound=requests_max)
             return int(connection.execute(schema.ASK, row).lastrowid or 0)
 
     def reply_to(self, asked: int) -> Reply | None:
@@ -580,8 +590,7 @@ class SQLiteStore:
     def floor(self) -> Floor | None:
         """Return what the sessions that have left came to; none if none has."""
         with self._read() as connection:
-            revision = mark(connection, "revision")
-            return Floor(mark(connection, "incarnation"), revision) if revision else None
+            return ends(self._path, connection)[2]
 
     def aged(self, before: int) -> Iterator[str]:
         """Return the ids of sessions that keep something of a time up to ``before``, ended runs first."""
@@ -659,7 +668,7 @@ class SQLiteStore:
         connection = self._writable()
         try:  # not `with`: a generator costs a tenth of what a lone step may
             connection.execute("BEGIN IMMEDIATE")
-            group.latest, group.top = self._ends_now(connection)
+            group.latest, group.top, group.floor = self._ends_now(connection)
             verdicts = [self._gather(connection, group, commit) for commit in commits]
             self._write(connection, group)
             connection.execute("COMMIT")
@@ -673,7 +682,7 @@ class SQLiteStore:
         whole = Group()
         verdicts = []
         with self._transaction() as connection:
-            whole.latest, whole.top = self._ends_now(connection)
+            whole.latest, whole.top, whole.floor = self._ends_now(connection)
             for commit in commits:
                 refused = self._what_it_stands_on(connection, commit)
                 if refused is None:
@@ -684,8 +693,8 @@ class SQLiteStore:
         self._remember(whole)
         return verdicts
 
-    def _ends_now(self, connection: sqlite3.Connection) -> tuple[int, int]:
-        """Return the highest time and number; they are looked up only if somebody else has written since the last group."""
+    def _ends_now(self, connection: sqlite3.Connection) -> tuple[int, int, Floor | None]:
+        """Return the highest time and number, and the floor; looked up only if somebody has changed them since the last."""
         (seen,) = connection.execute("PRAGMA data_version").fetchone()
         if seen != self._ends_seen:
             self._ends, self._ends_seen = ends(self._path, connection), seen
@@ -750,6 +759,9 @@ class SQLiteStore:
             fact = f"revision {revision} cannot be written ({fault})"
             return StoreError(f"session {name}", fact, "pass texts only", permanent=True)
         if line is None:
+            refused = below_floor(commit, group.floor) if before is None else None
+            if refused is not None:
+                return refused
             number = self._number(connection, group, name, before is None)
             lease = commit.lease
             if lease.worker != self._me.number:
@@ -853,7 +865,7 @@ class SQLiteStore:
 
     def _remember(self, group: Group) -> None:
         """Learn from a group that is on the disk."""
-        self._ends = group.latest, group.top + len(group.opened)
+        self._ends = group.latest, group.top + len(group.opened), group.floor
         if group.opened:
             remember(self._numbers, group.opened, NUMBERS_MAX)
         if group.found:
@@ -904,6 +916,7 @@ class SQLiteStore:
                 gone += done.sessions
         for name in gone:
             self._numbers.pop(name, None)
+        self._ends_seen = -1
         return Compacted(runs, entries, tuple(gone), tuple(refused))
 
     def _compact_one(
@@ -1040,15 +1053,16 @@ def checkpoints_of(session: Session | None) -> dict[str, str]:
     return {run.spec.id: run.checkpoint for run in session.unfinished() if run.checkpoint is not None}
 
 
-def ends(path: Path, connection: sqlite3.Connection) -> tuple[int, int]:
-    """Return the highest engine time and the highest number of a session, of what has left, too.
+def ends(path: Path, connection: sqlite3.Connection) -> tuple[int, int, Floor | None]:
+    """Return the highest engine time and the highest number of a session, of what has left, too, and the floor of that.
 
     Others may have gone on since the last look, and let go.
     """
     latest, top, *marked = (value or 0 for value in connection.execute(schema.ENDS).fetchone())
     if not all(isinstance(value, int) for value in (latest, top, *marked)):
         raise refuse(path, *FAULTS[sqlite3.SQLITE_CORRUPT])
-    return max(latest, marked[0]), max(top, marked[1])
+    incarnation, revision = marked[2:]
+    return max(latest, marked[0]), max(top, marked[1]), Floor(incarnation, revision) if revision else None
 
 
 def refuse_others(path: Path, there: Sequence[Worker]) -> None:

@@ -19,6 +19,7 @@ from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Floor, Policy, Request, Session
 from lifecycle.store.memory import MemoryStore
 from lifecycle.store.port import (
+    INBOX_REQUESTS_MAX,
     LEASE_SECONDS,
     Commit,
     Compacted,
@@ -145,10 +146,10 @@ class FaultyStore:
         """Name the worker that holds a session now."""
         return self._readable().holder(session)
 
-    def ask(self, session: str, given: Input) -> int:
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
         """Put a request into the inbox of whoever holds a session."""
         self._powered()
-        return self.inner.ask(session, given)
+        return self.inner.ask(session, given, requests_max)
 
     def reply_to(self, asked: int) -> Reply | None:
         """Return the reply to what was asked, once there is one."""

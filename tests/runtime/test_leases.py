@@ -11,10 +11,12 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from lifecycle import (
     Approval,
+    Busy,
     Conflict,
     Denied,
     Limits,
@@ -212,6 +214,19 @@ async def test_holder_that_does_not_answer_has_done_nothing(workers: Workers) ->
         await asking
     await workers.beat()
     assert ("waiting_for_human", 0) == (mine.state, inputs(holder, i.Decide))
+
+
+async def test_worker_that_answers_nothing_is_asked_only_so_much(workers: Workers) -> None:
+    """Given a holder that answers nothing, when more is asked of it than its inbox holds, then that is refused at once."""
+    limits = attrs.evolve(LIMITS, inbox_requests_max=2)
+    holder, shell = await workers.open("holder"), await workers.open("shell", limits=limits)
+    mine = await started(holder)
+    asking = [asyncio.ensure_future(shell.close_session("s-1")) for _ in range(2)]
+    await workers.settle()
+    with pytest.raises(Busy, match=r"has not answered 2 requests \(inbox_requests_max\)"):
+        await shell.run("s-1", mine.id).abort()
+    await workers.beat()
+    assert {"stopped"} == {mine.state} and 2 == len(await asyncio.gather(*asking))
 
 
 async def test_step_that_fails_is_tried_again_for_who_asked(workers: Workers) -> None:

@@ -18,7 +18,7 @@ from lifecycle.kernel import inputs as i
 from lifecycle.kernel.lease import NOBODY, Lease
 from lifecycle.kernel.values import Floor, Found, us
 from lifecycle.store import Commit, Compacted, Kept, Store
-from lifecycle.store.port import Due, Resting, is_elsewhere, is_lost
+from lifecycle.store.port import Due, Resting, is_below_floor, is_elsewhere, is_lost
 from lifecycle.store.replaying import replay_kept
 
 from .lives import BEGINNING, POLICY, Life, approved, entry_of, later, parked, stopped, under
@@ -652,6 +652,20 @@ class StoreContract:
         assert [entry_of(commit) for commit in fresh.commits] == list(store.journal("s-1"))
         assert [6] == [entry.revision for entry in store.journal("s-1", 5)]
         assert (2, fresh.session) == (replay_kept(store, "s-1").entries, replay_kept(store, "s-1").session)
+
+    def test_session_is_not_opened_below_the_floor(self, store: Store) -> None:
+        """A step that looked at the floor before a session left is refused by itself: its numbers may have been used."""
+        life = stopped()
+        keep(store, life)
+        early, other = Life("s-1", life.now).start(), Life("s-2").start()
+        assert ("s-1",) == compact(store, life.now).sessions
+        floor = store.floor()
+        assert floor is not None
+        late = Life("s-3").start(floor=floor)
+        told = store.commit([early, late, other])
+        assert [True, False, True] == [one is not None and is_below_floor(one) for one in told]
+        assert ["s-3"] == [one.id for one in store.sessions()]
+        assert [None] == list(store.commit([Life("s-1", life.now).start(floor=floor)]))
 
     def test_compaction_is_bounded(self, store: Store) -> None:
         """One batch takes so many rows of a session at most; the session is there until the last of them."""

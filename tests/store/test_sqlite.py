@@ -180,7 +180,14 @@ IN_ORDER = {
 What was not collected from the inbox is looked for when a worker joins; all that is there is on its way.
 """
 
-FEW = ("SCAN workers", "SCAN sqlite_sequence", "LIST SUBQUERY", "SCALAR SUBQUERY", "CORRELATED SCALAR", "USING")
+FEW = (
+    "SCAN workers",
+    "SCAN sqlite_sequence",
+    "LIST SUBQUERY",
+    "SCALAR SUBQUERY",
+    "CORRELATED SCALAR",
+    "USING",
+)
 """How a plan speaks of tables with a row for each worker, and of statements in statements."""
 
 
