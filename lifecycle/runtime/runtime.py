@@ -38,6 +38,7 @@ from lifecycle.runtime.draining import ShutdownReport
 from lifecycle.runtime.grant import Grant, ThreadGrant
 from lifecycle.runtime.handle import RunHandle
 from lifecycle.runtime.line import PASSED_OVER_MAX, Line
+from lifecycle.runtime.questions import Park
 from lifecycle.runtime.segments import Limits
 from lifecycle.runtime.tracker import Tracker
 from lifecycle.runtime.watchdog import Watchdog
@@ -133,6 +134,8 @@ class Runtime(Tracker):
             check_not_empty(agent=name)
         known = name_of_agent(agent) if name is None else name
         there = self._agents.get(known)
+        if there is not None and there.agent is agent and not self._waiting_for_agent:
+            return known  # the usual case
         waiting = sorted(session for session, (_, agent) in self._waiting_for_agent.items() if agent == known)
         if there is not None and there.agent is agent and not waiting:
             return known
@@ -391,9 +394,15 @@ def uncalled(grant: Grant) -> ExecutionSettled:
     return ExecutionSettled(grant.execution, grant.token, Failure("its run ended before it was called"))
 
 
+PLAIN = frozenset({type(None), bool, int, float, str, list, dict, Park})
+"""What is no coroutine and no generator at first sight."""
+
+
 def returned(grant: Grant, result: Any) -> ExecutionSettled:
     """Make the fact of a return; what is no JSON is a failure of the agent."""
-    if inspect.isawaitable(result) or inspect.isasyncgen(result) or inspect.isgenerator(result):
+    if type(result) not in PLAIN and (
+        inspect.isawaitable(result) or inspect.isasyncgen(result) or inspect.isgenerator(result)
+    ):
         if inspect.iscoroutine(result):
             result.close()
         text = f"it returned {type(result).__name__}; return a value, and emit frames with run.emit"

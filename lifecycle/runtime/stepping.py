@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import attrs
@@ -339,7 +340,7 @@ class Stepping:
         line.busy = True
         assert step.session is not None
         commit = build_commit(line.session, given, step.session.now, step, line.performed, line.lease, item.asked)
-        self._writer.stage(commit, lambda verdict: self._committed(line, item, given, step, verdict))
+        self._writer.stage(commit, partial(self._committed, line, item, given, step))
 
     def _committed(self, line: Line, item: Item, given: Input, step: Step, verdict: StoreError | None) -> None:
         """Perform and acknowledge what is durable; answer or retry what is not."""

@@ -314,6 +314,8 @@ def at_work(session: Session) -> str | None:
 
 def admitted(commit: Commit) -> list[RunSpec]:
     """Return what this step admitted: a spec bears the revision of its admission."""
+    if not isinstance(commit.input, StartRun):
+        return []
     session = commit.step.session
     assert session is not None
     revision, head = session.revision, session.head

@@ -805,7 +805,10 @@ class SQLiteStore:
 
     def _write(self, connection: sqlite3.Connection, group: Group) -> None:
         """Write the rows of a group, one statement for all rows of a table."""
-        opens, stays, moves, reopens = [], [], [], []
+        opens: list[Row] = []
+        stays: list[Row] = []
+        moves: list[Row] = []
+        reopens: list[Row] = []
         checkpoints: list[Row] = []
         dropped: list[Row] = []
         for line in group.lines.values():
