@@ -14,7 +14,7 @@ from pathlib import Path
 if not __package__:  # run as a folder: let what is installed be found before the tree
     sys.path[:] = [*sys.path[1:], str(Path(__file__).resolve().parent.parent)]
 
-from benchmarks import checking, dispatch, durable, kernel, memory, showing, timing
+from benchmarks import checking, dispatch, durable, kernel, memory, parked, showing, timing
 from benchmarks.measuring import Figure, progress
 
 BENCHMARKS = {
@@ -22,6 +22,7 @@ BENCHMARKS = {
     kernel.NAME: (kernel.measure, 31),
     durable.NAME: (durable.measure, 30),
     durable.NAME_AT_ONCE: (durable.measure_at_once, 20),
+    parked.NAME: (parked.measure, 20),
     memory.NAME: (memory.measure, 1),
     timing.NAME: (timing.measure, 31),
     checking.NAME: (checking.measure, 5),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -104,7 +105,7 @@ async def recorded(path: Path, drive: Drive, count: int) -> list[Transaction]:
     store = SQLiteStore(path)
     recording = record(store)
     async with Runtime(store) as runtime:
-        recording.transactions.clear()  # that the runtime is a worker of the store is no step
+        recording.transactions.clear()  # to join as a worker is no step
         await drive(runtime, count)
         return list(recording.transactions)
 
@@ -201,10 +202,12 @@ def measure(rounds: int) -> list[Figure]:
         progress(f"{NAME}: {rounds} rounds of {RUNS_A_ROUND} runs, engine and floor in turn")
         found = asyncio.run(compare(base, one_after_another, RUNS_A_ROUND, RUNS_A_ROUND * STEPS, parts))
     progress(f"{NAME}: counting syncs")
+    counted = counted_syncs("serial", COUNTED_RUNS)
     floor = "bare SQLite, one transaction a step"
     return [
         *figures(NAME, "step of a durable run, one after another", floor, found, 0.5),
-        syncs(NAME, "syncs an acknowledged step", "serial", COUNTED_RUNS, STEPS, 1.05),
+        syncs(NAME, "syncs an acknowledged step", counted, COUNTED_RUNS * STEPS, 1.05),
+        syncs(NAME, "syncs a run", counted, COUNTED_RUNS, 5.3),
     ]
 
 
@@ -220,22 +223,28 @@ def measure_at_once(rounds: int) -> list[Figure]:
         progress(f"{NAME_AT_ONCE}: {rounds} rounds of {runs_a_round} runs, engine and floor in turn")
         found = asyncio.run(compare(base, at_once, WAVES_A_ROUND, runs_a_round * STEPS, parts))
     progress(f"{NAME_AT_ONCE}: counting syncs")
+    counted = counted_syncs("at-once", COUNTED_WAVES * SESSIONS)
     floor = "bare SQLite, one transaction for 50 steps"
     return [
         *figures(NAME_AT_ONCE, "step of a durable run, 50 sessions at once", floor, found, 0.25),
-        syncs(NAME_AT_ONCE, "syncs a run", "at-once", COUNTED_WAVES * SESSIONS, 1, 0.3),
+        syncs(NAME_AT_ONCE, "syncs a run", counted, COUNTED_WAVES * SESSIONS, 0.3),
     ]
 
 
-def syncs(benchmark: str, what: str, kind: str, runs: int, per_run: int, bound: float) -> Figure:
-    """Count the syncs of a process that does so many runs, those of a process that does none taken off."""
+def counted_syncs(kind: str, runs: int) -> tuple[float, str]:
+    """Count the syncs of a process that does so many runs, those of a process that does none taken off; say how."""
     counted, idle = syncs_of("syncs", kind, str(runs)), syncs_of("syncs", kind, "0")
     if counted is None or idle is None:
-        return Figure(
-            benchmark, what, float("nan"), "syncs", note="not counted: there is no strace here that may trace"
-        )
-    note = f"{counted} by a process with {runs} runs, {idle} by one with none; checkpoints included"
-    return Figure(benchmark, what, (counted - idle) / (runs * per_run), "syncs", target=at_most(bound), note=note)
+        return float("nan"), "not counted: there is no strace here that may trace"
+    note = f"{counted} by a process with {runs} runs, {idle} by one with none; moving the log into the file included"
+    return counted - idle, note
+
+
+def syncs(benchmark: str, what: str, counted: tuple[float, str], among: int, bound: float) -> Figure:
+    """Make a figure of the syncs that were counted, divided among so many."""
+    count, note = counted
+    target = None if math.isnan(count) else at_most(bound)
+    return Figure(benchmark, what, count / among, "syncs", target=target, note=note)
 
 
 async def work(kind: str, runs: int) -> None:

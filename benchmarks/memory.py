@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.children import answer_of
 from benchmarks.durable import folder
 from benchmarks.measuring import Figure, at_most, progress
-from lifecycle import Approval, Grant, Park, Policy, Runtime, SQLiteStore
+from lifecycle import Approval, Grant, Limits, Park, Policy, Runtime, SQLiteStore
 
 NAME = "memory"
 SESSIONS = 10_000
@@ -33,6 +33,9 @@ WARM = 3_000
 
 BATCH = 250
 POLICY = Policy(orphan_grace_seconds=3_600)
+LIMITS = Limits(resting_sessions_max=SESSIONS + WARM)
+"""What is weighed stays in memory."""
+
 KINDS = {
     "idle": ("detached and idle", 1),
     "parked": ("parked at a question", 2),
@@ -112,7 +115,7 @@ async def weigh(kind: str, size: Callable[[], int]) -> float:
         await bare_tasks(SESSIONS, kept)
         return (settled_size(size) - before) / SESSIONS
     with folder() as base:
-        async with Runtime(SQLiteStore(base / "live.db"), policy=POLICY) as runtime:
+        async with Runtime(SQLiteStore(base / "live.db"), POLICY, LIMITS) as runtime:
             await live_sessions(runtime, kind, 0, WARM)
             before = settled_size(size)
             await live_sessions(runtime, kind, WARM, SESSIONS)

@@ -162,6 +162,11 @@ nothing but computing is measured, the time is that of the thread, so that busy 
   that `strace` counts in a process of its own.
 - **at-once**: the same in 50 sessions with a client for each. The floor is a perfect writer: one transaction and one
   sync for the same step of all 50 sessions, a statement once for all rows, without a thread.
+- **parked**: a file with 100,000 parked runs, as a killed process left it with as many sessions in its memory as may be.
+  Times are by the clock, beside bare SQLite that does the same on a copy of the file. *A process starts* is from opening
+  the file to the acknowledgement of the first new run. A decision wakes a run that rests: its recovery, the decision, the
+  grant and the end are a sync each, so that a slow disk shows more than the engine. A run's bytes are those of the whole
+  file, indexes included, beside the same records in one bare table.
 - **memory**: bytes of a live session above those of its agent, 10,000 of them in a process of its own, counted after a
   few thousand others had filled the caches. *Traced* is what Python allocated; *resident* is what the system gave, with
   what the allocator keeps back after a burst.

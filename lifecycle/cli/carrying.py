@@ -23,7 +23,9 @@ from lifecycle.cli.terminal import Terminal
 from lifecycle.cli.writing import Output, StdoutClosedError, as_text, end_in_words, indented, on_one_line
 from lifecycle.errors import Busy, Invalid, LifecycleError
 from lifecycle.kernel.replies import AlreadyClosed
+from lifecycle.kernel.values import Policy
 from lifecycle.runtime.border import LOCAL
+from lifecycle.store.port import Due
 from lifecycle.store.sqlite import SQLiteStore
 
 DONE, ENDED_OTHERWISE, BAD_INPUT, WAITING = 0, 1, 2, 3
@@ -66,6 +68,10 @@ class OneSessionStore(SQLiteStore):
     def unsettled(self) -> list[str]:
         """Return the one session, if there is something to recover in it."""
         return [name for name in super().unsettled() if name == self._session]
+
+    def due(self, now: int, limit: int, policy: Policy) -> Due:
+        """Return nothing: the one session is taken up as soon as something is asked of it."""
+        return Due()
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,17 @@ from lifecycle.store.port import Look, Store
 
 log = logging.getLogger("lifecycle")
 
+QUIET_LOOKS = 8
+"""After how many looks at a store that nobody has written to it is looked at half as often: to wake costs most of a look."""
+
+
+def pause_seconds(limits: Limits, quiet: int) -> float:
+    """Return how long to wait for the next look after so many in a row that saw nothing new.
+
+    Whoever waits for a reply has written, and so looks often; what is asked of a quiet worker is seen within two pauses.
+    """
+    return min(limits.look_seconds * (2 if quiet >= QUIET_LOOKS else 1), limits.lease_renewal_seconds)
+
 
 class Beating:
     """Beat for a store until stopped; ``looked(look, late)`` is called on the loop when there is something to do.
@@ -42,8 +53,8 @@ class Beating:
 
     def _beat(self) -> None:
         """Be the thread."""
-        renew_at = 0.0
-        while not self._over.wait(self._limits.look_seconds):
+        renew_at, quiet = 0.0, 0
+        while not self._over.wait(pause_seconds(self._limits, quiet)):
             try:
                 late = False
                 if time.monotonic() >= renew_at:
@@ -53,6 +64,7 @@ class Beating:
             except StoreError as error:
                 log.warning("the heartbeat failed (%s)", error)
                 continue
+            quiet = 0 if look.changed else quiet + 1
             if late or look.asked or look.changed or look.workers != self._workers:
                 self._workers = look.workers
                 try:

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from lifecycle.machines import CONTROLLER
 from lifecycle.runtime.border import check_callable, check_seconds
@@ -31,7 +32,7 @@ LISTENING = threading.Lock()
 class Signal:
     """What code observes: ask it, wait for it, or have it call you. Safe from any thread."""
 
-    __slots__ = ("_cause", "_event", "_listeners", "run")
+    __slots__ = ("__weakref__", "_cause", "_event", "_listeners", "run")
 
     def __init__(self, run: str) -> None:
         self.run = run
@@ -112,9 +113,9 @@ class Controller:
 
     __slots__ = ("_machine", "signal", "token")
 
-    def __init__(self, run: str, token: int) -> None:
+    def __init__(self, run: str, token: int, signal: Signal | None = None) -> None:
         self.token = token
-        self.signal = Signal(run)
+        self.signal = Signal(run) if signal is None else signal
         self._machine = CONTROLLER.instance()
 
     @property
@@ -139,6 +140,7 @@ class Controllers:
 
     def __init__(self) -> None:
         self._registered: dict[tuple[str, str], Controller] = {}
+        self._put_down: WeakValueDictionary[tuple[str, str], Signal] = WeakValueDictionary()
 
     def __len__(self) -> int:
         return len(self._registered)
@@ -148,8 +150,15 @@ class Controllers:
         there = self._registered.get((session, run))
         if there is not None and there.token == token:
             return there
-        made = self._registered[session, run] = Controller(run, token)
+        signal = self._put_down.pop((session, run), None) if self._put_down else None
+        made = self._registered[session, run] = Controller(run, token, signal)
         return made
+
+    def put_down(self, session: str, run: str) -> None:
+        """Keep nothing of the controller of a run that rests but its signal, and that only while somebody else has it."""
+        there = self._registered.pop((session, run), None)
+        if there is not None:
+            self._put_down[session, run] = there.signal
 
     def get(self, session: str, run: str) -> Controller | None:
         """Return the controller registered for a run."""

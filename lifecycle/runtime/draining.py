@@ -70,8 +70,9 @@ class Draining(Sweeping):
         await self.close()
 
     async def open(self) -> None:
-        """Start the clock and recover: sessions with live work first, then the idle ones.
+        """Start the clock and recover: sessions with live work first, then the idle ones that were not laid to rest.
 
+        Those that rest are recovered when something is asked of them, or when their time has come.
         One session that cannot be read is named and left; what is asked of it hears the same. Raise StoreError for a
         store that another runtime has, and leave it alone; Refused if this one is open already.
         """
@@ -89,6 +90,7 @@ class Draining(Sweeping):
                 self._beating = Beating(self.store, self.limits, self._looked)
             self.elsewhere.begin(self.store.look())
             await self._recover_all(list(self.store.unsettled()))
+            self.look_for_due()
             self._sweep_in(0)
         except BaseException:
             self._close_all()
@@ -177,6 +179,7 @@ class Draining(Sweeping):
             self._beating.stop()
         self.timers.stop()
         self._stop_sweeping()
+        self._stop_looking()
         self._unwatch()
         self.streams.end_all("shutdown")
         if self._writer is not None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from lifecycle.errors import LifecycleError, Refused, StoreError
+from lifecycle.errors import Busy, LifecycleError, Refused, StoreError
 from lifecycle.kernel.inputs import AbortRun, AbortSession, CloseSession, Decide, Input, StartRun
 from lifecycle.kernel.replies import Done, Rejection, Reply, Stale
 from lifecycle.kernel.values import us
@@ -94,7 +94,10 @@ class Elsewhere:
     def _ask(self, session: str, item: Item, given: Input) -> None:
         clock, limits = self._stepper.clock, self._stepper.limits
         try:
-            number = self._stepper.store.ask(session, given)
+            number = self._stepper.store.ask(session, given, limits.inbox_requests_max)
+        except Busy as full:
+            item.fail(full)
+            return
         except StoreError as fault:
             item.tries += 1
             if not fault.fields.get("locked") or item.tries * LOCKED_SECONDS > limits.inbox_seconds_max:

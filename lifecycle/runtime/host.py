@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from lifecycle.kernel.inputs import Input
-from lifecycle.kernel.values import Policy, Request, Session
+from lifecycle.kernel.values import Policy, Request, RunSpec, Session
 from lifecycle.runtime.clock import Clock
 from lifecycle.runtime.controllers import Controllers, Signal
 from lifecycle.runtime.segments import Limits, Streams
@@ -70,3 +70,6 @@ class Host(Protocol):
 
     def run_over(self, session: str, run: str) -> None:
         """Take note that a run has ended."""
+
+    def run_rests(self, session: str, spec: RunSpec) -> None:
+        """Take note that a run leaves memory and goes on."""

@@ -70,10 +70,10 @@ def value_of(text: str | None) -> Any:
 def digest_of(*parts: object) -> str:
     """Return a short digest of texts and numbers: 128 bits, in hexadecimal, of the JSON text of them as a list.
 
-    They are encoded one by one, because for a text alone there is a short way, and texts they mostly are.
+    They are encoded one by one, because for a text alone there is a short way, and texts they mostly are, or none.
 
     >>> digest_of("tidy", 1, None) == hashlib.sha256(b'["tidy",1,null]').hexdigest()[:32]
     True
     """
-    text = f"[{','.join(map(encode_ascii, parts))}]"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    text = ",".join(["null" if part is None else encode_ascii(part) for part in parts])
+    return hashlib.sha256(f"[{text}]".encode()).hexdigest()[:32]

@@ -121,6 +121,27 @@ def let_go(tracker: Host, line: Line, ended: Mapping[str, Ended]) -> None:
         conclude(tracker, line.id, run, (record,))
 
 
+def put_down(tracker: Host, line: Line) -> None:
+    """Keep nothing in memory of a session that rests; its runs go on to have what they hold, without a place here."""
+    assert line.session is not None
+    for timer in timers(line.session):
+        tracker.timers.disarm(line.id, timer.name, timer.owner, timer.token)
+    for run in line.session.unfinished():
+        tracker.controllers.put_down(line.id, run.spec.id)
+        tracker.streams.retire(line.id, run.spec.id)
+        tracker.run_rests(line.id, run.spec)
+
+
+def take_up(tracker: Host, line: Line) -> None:
+    """Take in memory what a session holds that rested under this very lease: its timers and its controllers."""
+    assert line.session is not None
+    for timer in timers(line.session):
+        if timer.due is not None:
+            tracker.timers.arm(line.id, timer.name, timer.owner, timer.due, timer.token)
+    for run in line.session.unfinished():
+        tracker.controllers.register(line.id, run.spec.id, run.spec.admitted)
+
+
 def perform_offer(tracker: Host, line: Line, hook: hooks.OfferBegin, step: Step) -> None:
     line.offer = (hook.run, hook.execution)
     line.offer_is_new = True

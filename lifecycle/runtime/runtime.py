@@ -14,6 +14,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -37,6 +38,7 @@ from lifecycle.runtime.draining import ShutdownReport
 from lifecycle.runtime.grant import Grant, ThreadGrant
 from lifecycle.runtime.handle import RunHandle
 from lifecycle.runtime.line import PASSED_OVER_MAX, Line
+from lifecycle.runtime.questions import Park
 from lifecycle.runtime.segments import Limits
 from lifecycle.runtime.tracker import Tracker
 from lifecycle.runtime.watchdog import Watchdog
@@ -78,12 +80,13 @@ class Runtime(Tracker):
         super().__init__(store, policy, limits, clock, kernel)
         self._agents: dict[str, Code] = {}
         self._started: dict[tuple[str, str], Code] = {}
+        self._names: set[str] = set()
         self._closer: asyncio.Task[Any] | None = None
         self._waiting_for_agent: dict[str, tuple[str, str]] = {}
         self._find: Callable[[str], Agent] = agent_by_name
         if isinstance(agents, Mapping):
             for name, agent in agents.items():
-                self.register(agent, name)
+                self._names.add(self.register(agent, name))
         elif agents is not None:
             check_callable(
                 "agents", agents, "use a mapping of names to agents, or a function that finds one by its name"
@@ -131,6 +134,8 @@ class Runtime(Tracker):
             check_not_empty(agent=name)
         known = name_of_agent(agent) if name is None else name
         there = self._agents.get(known)
+        if there is not None and there.agent is agent and not self._waiting_for_agent:
+            return known  # the usual case
         waiting = sorted(session for session, (_, agent) in self._waiting_for_agent.items() if agent == known)
         if there is not None and there.agent is agent and not waiting:
             return known
@@ -193,6 +198,20 @@ class Runtime(Tracker):
         self._started.pop((session, run), None)
         if self._waiting_for_agent.get(session, (None,))[0] == run:
             del self._waiting_for_agent[session]
+
+    def run_rests(self, session: str, spec: RunSpec) -> None:
+        """Forget the very agent of a run that leaves memory, if its name leads back to it; else that much stays of it."""
+        code = self._started.get((session, spec.id))
+        if code is not None and self._agents.get(spec.agent) is code and self._leads_back(spec.agent, code.agent):
+            del self._started[session, spec.id]
+
+    def _leads_back(self, name: str, agent: Agent) -> bool:
+        """Say whether a name means this agent in any process: it was given so from the start, or is where it is found."""
+        if name not in self._names:
+            with suppress(LifecycleError):
+                if agent_by_name(name) is agent:
+                    self._names.add(name)
+        return name in self._names
 
     # -- offers and calls ---------------------------------------------------------------------------------------------
 
@@ -375,9 +394,15 @@ def uncalled(grant: Grant) -> ExecutionSettled:
     return ExecutionSettled(grant.execution, grant.token, Failure("its run ended before it was called"))
 
 
+PLAIN = frozenset({type(None), bool, int, float, str, list, dict, Park})
+"""What is no coroutine and no generator at first sight."""
+
+
 def returned(grant: Grant, result: Any) -> ExecutionSettled:
     """Make the fact of a return; what is no JSON is a failure of the agent."""
-    if inspect.isawaitable(result) or inspect.isasyncgen(result) or inspect.isgenerator(result):
+    if type(result) not in PLAIN and (
+        inspect.isawaitable(result) or inspect.isasyncgen(result) or inspect.isgenerator(result)
+    ):
         if inspect.iscoroutine(result):
             result.close()
         text = f"it returned {type(result).__name__}; return a value, and emit frames with run.emit"

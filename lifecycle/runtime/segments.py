@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from lifecycle.machines import SEGMENT
-from lifecycle.store.port import LEASE_SECONDS
+from lifecycle.store.port import INBOX_REQUESTS_MAX, LEASE_SECONDS
 
 
 @attrs.frozen
@@ -58,11 +58,13 @@ class Limits:
     event loop, the run whose code blocks it is named. A commit alone on a disk that takes less than
     ``in_place_commit_seconds_max`` is made at once rather than handed to the writer thread; 0: never. What ended longer
     ago than ``retention_seconds`` leaves the store: it is looked for every ``sweep_seconds``, and goes in batches of at
-    most ``sweep_sessions_max`` sessions, of each at most ``sweep_rows_max`` runs and steps.
+    most ``sweep_sessions_max`` sessions, of each at most ``sweep_rows_max`` runs and steps. Of sessions that wait for
+    nothing but a human, a client or a time, about ``resting_sessions_max`` stay in memory; the others are rows.
 
     Several processes on one file: what a worker holds lasts ``lease_seconds`` after its last heartbeat, one comes every
-    ``lease_renewal_seconds``, and every ``look_seconds`` it looks for what is asked of it and for who is gone. Who asks
-    another worker waits for the reply at most ``inbox_seconds_max``.
+    ``lease_renewal_seconds``, and every ``look_seconds`` (twice that while nobody writes) it looks for what is asked of it
+    and for who is gone. Who asks another worker waits for the reply at most ``inbox_seconds_max``, and is refused if that
+    one has left ``inbox_requests_max`` unanswered.
     """
 
     input_bytes_max: int = 1_048_576
@@ -83,10 +85,12 @@ class Limits:
     sweep_seconds: float = 600.0
     sweep_sessions_max: int = 64
     sweep_rows_max: int = 1_024
+    resting_sessions_max: int = 1_024
     lease_seconds: float = LEASE_SECONDS
     lease_renewal_seconds: float = 3.0
     look_seconds: float = 0.25
     inbox_seconds_max: float = 30.0
+    inbox_requests_max: int = INBOX_REQUESTS_MAX
 
 
 def size_of(text: str) -> int:
@@ -258,14 +262,20 @@ class Streams:
         return self._live.get((session, run)) or self._ended.get((session, run))
 
     def made(self, session: str, run: str) -> Stream:
-        """Return the stream of a live run, made if there is none."""
+        """Return the stream of a live run, made if there is none; one that was put down goes on if it is still there."""
         stream = self._live.get((session, run))
         if stream is None:
-            stream = self._live[session, run] = Stream()
+            there = (session, run) in self._ended
+            stream = self._live[session, run] = self._ended.pop((session, run)) if there else Stream()
         return stream
 
+    def has_held(self, session: str, run: str) -> bool:
+        """Say whether frames of a run wait for its next segment."""
+        stream = self._live.get((session, run))
+        return stream is not None and bool(stream.held or stream.lost)
+
     def retire(self, session: str, run: str) -> int:
-        """Keep the stream of an ended run among the late ones; the oldest of those leave.
+        """Keep the stream of a run that has ended, or rests, among the late ones; the oldest of those leave.
 
         Return how many frames waited for a segment that never came.
         """

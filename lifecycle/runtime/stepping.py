@@ -10,7 +10,9 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import attrs
@@ -37,7 +39,7 @@ from lifecycle.kernel.inputs import (
 from lifecycle.kernel.invariants import broken
 from lifecycle.kernel.lease import acquired
 from lifecycle.kernel.replies import Rejection, Reply, Stale, rejection_of
-from lifecycle.kernel.values import Ended, Found, Policy, Request, Session, us
+from lifecycle.kernel.values import Ended, Found, Policy, Request, RunSpec, Session, us
 from lifecycle.projection import SessionView, project
 from lifecycle.runtime.border import (
     RAISED,
@@ -53,11 +55,21 @@ from lifecycle.runtime.elsewhere import Elsewhere
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import RunEnd, end_of
 from lifecycle.runtime.line import Item, Late, Line, Until
-from lifecycle.runtime.performing import PERFORM, let_go
+from lifecycle.runtime.performing import PERFORM, let_go, take_up
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
 from lifecycle.runtime.writer import Writer
-from lifecycle.store.port import Commit, Kept, Store, held_elsewhere, is_behind, is_elsewhere, is_lost, lost_lease
+from lifecycle.store.port import (
+    Commit,
+    Kept,
+    Store,
+    held_elsewhere,
+    is_behind,
+    is_below_floor,
+    is_elsewhere,
+    is_lost,
+    lost_lease,
+)
 
 log = logging.getLogger("lifecycle")
 
@@ -108,7 +120,6 @@ class Stepping:
         self._observers: list[Callable[[Observed], None]] = []
         self.end_waiters: dict[tuple[str, str], list[asyncio.Future[RunEnd]]] = {}
         self._new_ids: set[str] = set()
-        self._over: set[str] = set()
         self._retries = 0
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
@@ -161,7 +172,8 @@ class Stepping:
     def _line(self, name: str) -> Line:
         """Return the line of a session, loaded if it is not in memory; what a process left is recovered first.
 
-        The first step takes the session's lease; raise StoreError if another worker holds it.
+        The first step takes the session's lease; raise StoreError if another worker holds it. A session that rests under
+        our own lease lost nothing: it only comes back to memory.
         """
         line = self._lines.get(name)
         if line is not None:
@@ -170,11 +182,17 @@ class Stepping:
         if kept is not None and kept.holder is not None:
             raise held_elsewhere(name, kept.holder)
         line = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed, kept.lease)
-        if kept is not None:
+        if kept is not None and kept.rests and self._is_ours(kept):
+            take_up(self, line)
+        elif kept is not None:
             self._redeliver(line)
             line.put_back(Item(Recovered(self.policy), self.clock.now()))
         self._lines[name] = line
         return line
+
+    def _is_ours(self, kept: Kept) -> bool:
+        """Say whether a session is held by this very worker, and lives under the policy of this process."""
+        return kept.lease.worker == self.store.worker and kept.session.policy == self.policy
 
     def _load(self, session: str) -> Kept | None:
         """Return what the store has of a session; what cannot be written down was never kept."""
@@ -203,8 +221,8 @@ class Stepping:
                 line.changed()
                 if line.session is None:
                     self._lines.pop(line.id, None)
-                elif is_over(line.session):
-                    self._forget_later(line)
+                elif line.session.execution is None:
+                    self.idle(line)
                 return
             firing = self._due(line, item)
             if firing is not None:
@@ -219,23 +237,6 @@ class Stepping:
                 item.fail(error)
             else:
                 self._judge(line, item, given)
-
-    def _forget_later(self, line: Line) -> None:
-        """Let sessions that are over leave memory, many at a time: the store is told first what was performed."""
-        self._over.add(line.id)
-        if len(self._over) < FORGOTTEN_AT_ONCE:
-            return
-        over = [self._lines[name] for name in self._over if name in self._lines and not self._lines[name].busy]
-        self._over.clear()
-        gone = [one for one in over if one.session is not None and is_over(one.session) and one.next() is None]
-        try:
-            self.store.mark_performed({one.id: one.performed for one in gone})
-        except StoreError as error:
-            log.warning("%s", error)
-            self._over.update(one.id for one in gone)
-            return
-        for one in gone:
-            del self._lines[one.id]
 
     def _due(self, line: Line, item: Item) -> TimerFired | None:
         """Return the timer that was due before this input arrived: it is a step of its own, and comes first."""
@@ -339,7 +340,7 @@ class Stepping:
         line.busy = True
         assert step.session is not None
         commit = build_commit(line.session, given, step.session.now, step, line.performed, line.lease, item.asked)
-        self._writer.stage(commit, lambda verdict: self._committed(line, item, given, step, verdict))
+        self._writer.stage(commit, partial(self._committed, line, item, given, step))
 
     def _committed(self, line: Line, item: Item, given: Input, step: Step, verdict: StoreError | None) -> None:
         """Perform and acknowledge what is durable; answer or retry what is not."""
@@ -372,6 +373,12 @@ class Stepping:
         if error.fields.get("permanent") and isinstance(given, Input) and given.fact:
             line.busy = False  # it can never be kept: trying again would hold the session for ever
             self._set_aside(line, item, given, str(error))
+            self._advance(line)
+            return
+        if is_below_floor(error):
+            item.input = given
+            line.put_back(item)
+            line.busy = False
             self._advance(line)
             return
         if error.fields.get("withdrawn"):
@@ -523,6 +530,9 @@ class Stepping:
 
     # -- for the runtime ----------------------------------------------------------------------------------------------
 
+    def idle(self, line: Line) -> None:
+        """Take note that nothing is in line and no code is live: what nobody needs may leave memory."""
+
     def offered(self, line: Line, run: str, execution: int) -> None:
         """Take note of an offer to begin; a tracker's own loop takes it up by ``begin``."""
 
@@ -534,6 +544,9 @@ class Stepping:
 
     def run_over(self, session: str, run: str) -> None:
         """Take note that a run has ended; what was kept for its sake may go."""
+
+    def run_rests(self, session: str, spec: RunSpec) -> None:
+        """Take note that a run leaves memory and goes on; what would be found again may go."""
 
     def emitted(self, grant: Grant, text: str) -> bool:
         """Append a frame of that grant, if it is the present one and its run goes on."""
@@ -560,8 +573,16 @@ class Stepping:
 
     def signal(self, session: str, run: str) -> Signal | None:
         """Return the signal of a run that is unfinished or whose code has not returned."""
+        if session not in self._lines:
+            self._taken_up(session)
         controller = self.controllers.get(session, run)
         return None if controller is None else controller.signal
+
+    def _taken_up(self, session: str) -> None:
+        """Bring a session to memory that may rest; one that cannot be had now is left."""
+        if self._writer is not None and not self._closed:
+            with suppress(StoreError):
+                self._advance(self._line(session))
 
     def ended(self, session: str, run: str) -> RunEnd | None:
         """Return how a run ended; none if it has not."""
@@ -596,7 +617,18 @@ class Stepping:
                 raise
             await self.elsewhere.change()
         else:
-            await line.change(until)
+            await self._changed(line, until)
+
+    async def _changed(self, line: Line, until: Until | None = None) -> None:
+        """Wait for a step of a line; one that was just loaded is recovered by then, and may rest afterwards."""
+        changing = line.change(until)
+        if not line.busy and line.next() is not None:
+            asyncio.get_running_loop().call_soon(self._advance, line)
+        try:
+            await changing
+        finally:
+            if not line.busy and line.session is not None and line.session.execution is None:
+                self.idle(line)
 
     # -- for what other workers hold ----------------------------------------------------------------------------------
 
@@ -635,9 +667,20 @@ class Stepping:
         except StoreError as error:
             log.warning("%s", error)
             return
-        for name in left:
+        self._take_up(left)
+        self.look_for_due()
+
+    def _take_up(self, sessions: Iterable[str]) -> int:
+        """Take up sessions that are not in memory; return how many were not."""
+        count = 0
+        for name in sessions:
             if name not in self._lines and not self._closed:
                 self._recover(name)
+                count += 1
+        return count
+
+    def look_for_due(self) -> None:
+        """Take up what rests and is due."""
 
     @property
     def is_closed(self) -> bool:
@@ -657,15 +700,8 @@ BEFORE_TIMERS = frozenset({Recovered, TimerFired})
 
 NAMING_A_RUN = (AbortRun, Begin, Decide)
 BRINGING_QUESTIONS = (RunAsked, ExecutionSettled)
-FORGOTTEN_AT_ONCE = 256
-"""How many sessions that are over leave memory together."""
 
 
 def slot_state(session: Session) -> str | None:
     """Return the state of the execution in the slot."""
     return None if session.execution is None else session.execution.state
-
-
-def is_over(session: Session) -> bool:
-    """Say whether nothing of a session needs memory: it is stopped and no code of it is left."""
-    return session.state == "stopped" and session.execution is None

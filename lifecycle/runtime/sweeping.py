@@ -15,7 +15,7 @@ from lifecycle.errors import StoreError
 from lifecycle.kernel.values import us
 from lifecycle.runtime.clock import Wakeup
 from lifecycle.runtime.line import Line
-from lifecycle.runtime.stepping import Stepping
+from lifecycle.runtime.resting import Resting
 from lifecycle.store.port import Compacted
 
 log = logging.getLogger("lifecycle")
@@ -24,7 +24,7 @@ PAUSE_SECONDS = 0.05
 """How long a sweep rests between two batches: whatever has gathered is committed meanwhile."""
 
 
-class Sweeping(Stepping):
+class Sweeping(Resting):
     """Step sessions, and let go of what nobody can ask for any more."""
 
     _aged: Iterator[str] | None = None

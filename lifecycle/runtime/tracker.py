@@ -126,7 +126,7 @@ class Tracker(Draining):
                 if isinstance(reply, Granted) and line.grant is not None:
                     return cast("Grant", line.grant)
                 continue
-            await line.change()
+            await self._changed(line)
 
     async def _granted(self, session: str, given: Begin) -> Reply:
         """Ask to begin; a grant that comes when nobody waits for it any more is lost, and said to be."""

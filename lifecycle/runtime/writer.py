@@ -32,8 +32,12 @@ log = logging.getLogger("lifecycle")
 LOCKED_SECONDS_MAX = 5.0
 """How long the thread waits for another program that has the store locked, before the group is told."""
 
-LOOK_SECONDS = 0.02
-"""How often it looks whether the lock is gone."""
+LOOK_SECONDS_MIN, LOOK_SECONDS_MAX = 0.001, 0.02
+"""How soon it looks whether the lock is gone, and how often in the end.
+
+SQLite's lock has no queue that one could wait in, only another try. Mostly it is held for one commit of another worker,
+so the first looks come quickly, and each after twice the time; by polling here and not inside SQLite a shutdown can end it.
+"""
 
 STALL_SECONDS_MAX = 0.1
 """What a commit can count for at most when the next one is expected."""
@@ -139,8 +143,10 @@ class Writer:
                 continue
             verdicts, seconds = self._commit(group)
             until = time.monotonic() + LOCKED_SECONDS_MAX
-            while is_locked(verdicts) and time.monotonic() < until and not self._hurried.wait(LOOK_SECONDS):
+            pause = LOOK_SECONDS_MIN
+            while is_locked(verdicts) and time.monotonic() < until and not self._hurried.wait(pause):
                 verdicts, seconds = self._commit(group)
+                pause = min(2 * pause, LOOK_SECONDS_MAX)
             self._call_back(self._written, group, verdicts, seconds)
 
     def _call_back(self, told: Callable[..., None], *what: Any) -> None:
@@ -183,4 +189,5 @@ class Writer:
 
 def is_locked(verdicts: Verdicts) -> bool:
     """Say whether a group was not kept only because another program has the store locked."""
-    return all(verdict is not None and bool(verdict.fields.get("locked")) for verdict in verdicts)
+    first = verdicts[0] if verdicts else None
+    return first is not None and all(told is not None and bool(told.fields.get("locked")) for told in verdicts)

@@ -101,12 +101,14 @@ def pages(store: SteadyStore, checked: Checked) -> Iterator[Damage]:
 
 
 def strays(store: SteadyStore, checked: Checked) -> Iterator[Damage]:
-    """Look for rows of a session that is not there, for ends without a run, and for gaps in journals."""
+    """Look for rows of a session that is not there, ends without a run, gaps in journals, and rests that are none."""
     for table in ("journal", "runs", "checkpoints", "ended", "requests", "snapshots"):
         for (number,) in store.rows(whole.STRAYS.format(table)):
             yield Damage(table, None, f"session number {number}", "there is no such session")
     for session, run in store.rows(whole.ENDS_WITHOUT_RUN):
         yield Damage("ended", session, f"of run {run}", "there is no such run")
+    for session, revision in store.rows(whole.RESTING_AT_ODDS):
+        yield Damage("sessions", session, f"of revision {revision}", "it rests, and something in it is left to recover")
     for session, first, last, count, revision in store.rows(whole.JOURNAL_EXTENTS):
         if count != last - first + 1 or last != revision:
             fact = f"{count} entries are there from revision {first} to {last}, and the session is at {revision}"

@@ -219,6 +219,7 @@ def fill(path: Path, lines: Iterable[bytes], name: str) -> None:
                 filling.take(line)
             except (sqlite3.IntegrityError, KeyError):
                 raise broken(name, f"it says something twice, or of no session ({to_json(line)[:80]!r})") from None
+        connection.execute(whole.REST_ALL)
         connection.execute("COMMIT")
 
 

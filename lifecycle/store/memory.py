@@ -17,20 +17,25 @@ from lifecycle.errors import StoreError
 from lifecycle.kernel.inputs import Input
 from lifecycle.kernel.lease import NOBODY, Lease, acquired
 from lifecycle.kernel.replies import Reply
-from lifecycle.kernel.values import Ended, Floor, Request, Session
+from lifecycle.kernel.values import Ended, Floor, Policy, Request, Session
 from lifecycle.store.port import (
+    INBOX_REQUESTS_MAX,
     LEASE_SECONDS,
     Commit,
     Compacted,
+    Due,
     Entry,
     Kept,
     Look,
+    Resting,
     admitted,
     at_work,
+    below_floor,
     busy,
     claimed_already,
     journalled,
     lost_lease,
+    may_rest,
     name_taken,
     not_following,
     over_since,
@@ -38,14 +43,21 @@ from lifecycle.store.port import (
     settled,
 )
 
+FOREVER = 2**62
+"""The time until which a session rests that nothing but a request or another policy wakes."""
+
 
 @attrs.define(eq=False)
 class Shelf:
-    """Everything that is kept of one session. ``times`` are those of the entries: the highest of the store at each."""
+    """Everything that is kept of one session. ``times`` are those of the entries: the highest of the store at each.
+
+    ``rests`` is the time until which it rests; none: it does not.
+    """
 
     session: Session
     performed: int
     lease: Lease = NOBODY
+    rests: int | None = None
     journal: list[Entry] = attrs.field(factory=list)
     times: list[int] = attrs.field(factory=list)
     snapshot: Session | None = None
@@ -76,6 +88,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._shelves: dict[str, Shelf] = {}
         self._ids: list[str] = []
+        self._at_rest: dict[Policy, set[str]] = {}
+        self._times: list[tuple[int, str]] = []
         self._latest = 0
         self._floor: Floor | None = None
         self._worker = 0
@@ -118,7 +132,7 @@ class MemoryStore:
         shelf = self._open_shelves().get(session)
         return None if shelf is None or not shelf.lease.worker else "this process"
 
-    def ask(self, session: str, given: Input) -> int:
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
         """Refuse: nobody else holds anything."""
         raise StoreError(f"session {session}", "no other worker holds it", "step it here")
 
@@ -143,7 +157,9 @@ class MemoryStore:
         """Return a session, however it was left."""
         with self._lock:
             shelf = self._open_shelves().get(session)
-            return None if shelf is None else Kept(shelf.session, shelf.performed, shelf.lease)
+            if shelf is None:
+                return None
+            return Kept(shelf.session, shelf.performed, shelf.lease, rests=shelf.rests is not None)
 
     def run_ended(self, session: str, run: str) -> Ended | None:
         """Find the record of an ended run by its id."""
@@ -172,8 +188,23 @@ class MemoryStore:
         """Return the ids of all sessions that are not settled, the busy ones first."""
         with self._lock:
             shelves = self._open_shelves()
-            left = [name for name in self._ids if not settled(shelves[name].session, shelves[name].performed)]
+            left = [name for name in self._ids if not has_rest(shelves[name])]
         return sorted(left, key=lambda name: not busy(shelves[name].session))
+
+    def due(self, now: int, limit: int, policy: Policy) -> Due:
+        """Return sessions at rest whose time has come, or that live under another policy."""
+        with self._lock:
+            self._open_shelves()
+            place = bisect_right(self._times, now, key=lambda one: one[0])
+            found = [*islice(self._under_others(policy), limit), *(name for _, name in self._times[:place])]
+            later = self._times[place][0] if place < len(self._times) else None
+            return Due(tuple(dict.fromkeys(found))[:limit], later)
+
+    def _under_others(self, policy: Policy) -> Iterator[str]:
+        """Name the sessions at rest that live under another policy."""
+        for other, names in self._at_rest.items():
+            if other != policy:
+                yield from names
 
     def ended(self, session: str, after: int = 0, limit: int = 50) -> Sequence[Ended]:
         """Return ended runs of a session in order of their admission."""
@@ -223,6 +254,31 @@ class MemoryStore:
                 shelf = shelves.get(session)
                 if shelf is not None:
                     shelf.performed = max(shelf.performed, revision)
+
+    def rest(self, sessions: Sequence[Resting]) -> None:
+        """Note that these sessions rest."""
+        with self._lock:
+            shelves = self._open_shelves()
+            for one in sessions:
+                shelf = shelves.get(one.session)
+                if shelf is None or (shelf.session.revision, shelf.lease) != (one.revision, one.lease):
+                    continue
+                if not may_rest(shelf.session):
+                    continue
+                self._wake(shelf)
+                shelf.performed, shelf.rests = one.revision, FOREVER if one.until is None else one.until
+                self._at_rest.setdefault(shelf.session.policy, set()).add(one.session)
+                if one.until is not None:
+                    insort(self._times, (one.until, one.session))
+
+    def _wake(self, shelf: Shelf) -> None:
+        """Let a session rest no longer."""
+        if shelf.rests is None:
+            return
+        self._at_rest[shelf.session.policy].discard(shelf.session.id)
+        if shelf.rests < FOREVER:
+            del self._times[bisect_left(self._times, (shelf.rests, shelf.session.id))]
+        shelf.rests = None
 
     def compact(self, sessions: Mapping[str, int], before: int, rows_max: int) -> Compacted:
         """Let go of what these sessions keep of a time up to ``before``, with a snapshot in its place."""
@@ -279,6 +335,9 @@ class MemoryStore:
         assert session is not None
         specs = admitted(commit)
         if shelf is None:
+            refused = below_floor(commit, self._floor)
+            if refused is not None:
+                return refused
             shelf = Shelf(session, 0)
         for spec in specs:
             if spec.id in shelf.runs:
@@ -293,6 +352,7 @@ class MemoryStore:
             if spec.key is not None:
                 shelf.keys[spec.key] = spec.id
         step = commit.step
+        self._wake(shelf)
         shelf.session = session
         shelf.lease = acquired(commit.lease, self._worker)
         shelf.performed = max(shelf.performed, commit.performed)
@@ -304,3 +364,8 @@ class MemoryStore:
         self._latest = max(self._latest, commit.now, session.now)
         shelf.times.append(self._latest)
         return None
+
+
+def has_rest(shelf: Shelf) -> bool:
+    """Say whether there is nothing to recover in a session as a process starts."""
+    return shelf.rests is not None or settled(shelf.session, shelf.performed)

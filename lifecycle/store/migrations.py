@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from lifecycle.store.schema import VERSION
+from lifecycle.store.whole import REST_ALL
 
 RECORD = "CAST(substr(record, 12) AS TEXT)"
 """The JSON of a record: behind its format, its checksum and two spaces."""
@@ -35,6 +36,11 @@ TO_NEXT: Mapping[int, tuple[str, ...]] = {
         "CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
         "ALTER TABLE sessions ADD COLUMN holder INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE sessions ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE sessions ADD COLUMN rests_until INTEGER",
+        "DROP INDEX sessions_stopped_unsettled",
+        REST_ALL,
+        "CREATE INDEX sessions_awake ON sessions (id) WHERE rests_until IS NULL",
+        "CREATE INDEX sessions_at_rest ON sessions (policy, rests_until, holder) WHERE rests_until >= 0",
         WORKERS,
         INBOX,
         INBOX_UNANSWERED,

@@ -21,11 +21,15 @@ from lifecycle.kernel.engine import KERNEL, Kernel, Step
 from lifecycle.kernel.inputs import INPUTS, Input, StartRun
 from lifecycle.kernel.lease import NOBODY, Lease
 from lifecycle.kernel.replies import Reply
-from lifecycle.kernel.values import Ended, Floor, Request, RunSpec, Session, Timer, value
+from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session, Timer, value
 from lifecycle.kernel.work import Move
 
 LEASE_SECONDS = 10.0
 """How long what a worker holds lasts after its last heartbeat, if nobody says otherwise."""
+
+
+INBOX_REQUESTS_MAX = 1_024
+"""How many unanswered requests the inbox of a worker holds, if nobody says otherwise."""
 
 
 @value
@@ -67,12 +71,32 @@ class Kept:
     """What a store has of a session: its value, and up to which revision its durable hooks were performed.
 
     ``lease`` is its lease, and ``holder`` the name of the other worker that holds it now; none: it may be taken.
+    ``rests``: it was laid to rest under that lease, and no step was kept since.
     """
 
     session: Session
     performed: int
     lease: Lease = NOBODY
     holder: str | None = None
+    rests: bool = False
+
+
+@value
+class Resting:
+    """A session that leaves memory: the revision and the lease it has, and when it has to be looked at again, if ever."""
+
+    session: str
+    revision: int
+    lease: Lease
+    until: int | None
+
+
+@value
+class Due:
+    """Sessions at rest that have to be looked at now; and when to look again if these were all, none: never."""
+
+    sessions: tuple[str, ...] = ()
+    next_at: int | None = None
 
 
 @value
@@ -139,8 +163,11 @@ class Store(Protocol):
     def holder(self, session: str) -> str | None:
         """Name the worker that holds a session now; none: nobody does."""
 
-    def ask(self, session: str, given: Input) -> int:
-        """Put a request into the inbox of whoever holds a session; return its number."""
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
+        """Put a request into the inbox of whoever holds a session; return its number.
+
+        Raise Busy if that worker has left so many unanswered.
+        """
 
     def reply_to(self, asked: int) -> Reply | None:
         """Return the reply to what this worker asked, once there is one; it is handed out once."""
@@ -170,9 +197,9 @@ class Store(Protocol):
         """Keep several steps in one transaction, in order; return a verdict for each.
 
         A step whose ``before`` has another revision than the store, or whose lease is another one's by now, or that
-        admits a run under an id or a key that is taken, or that answers a request which was taken back, is refused by
-        itself. ``performed`` never goes down. Raise StoreError if nothing was kept. Waits for no other program: what one
-        has locked is refused with the field ``locked``, and may be tried again.
+        admits a run under an id or a key that is taken, that opens a session below the ``floor``, or that answers a
+        request which was taken back, is refused by itself. ``performed`` never goes down. Raise StoreError if nothing was
+        kept. Waits for no other program: what one has locked is refused with the field ``locked``, and may be tried again.
         """
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
@@ -185,9 +212,22 @@ class Store(Protocol):
         """Return a page of sessions in order of their ids, those after ``after``, in that state if one is given."""
 
     def unsettled(self) -> Sequence[str]:
-        """Return the ids of all sessions that are not ``settled`` and that no worker holds.
+        """Return the ids of all sessions that are not ``settled``, do not rest, and that no worker holds.
 
         The ``busy`` ones come first, each half in order.
+        """
+
+    def rest(self, sessions: Sequence[Resting]) -> None:
+        """Note that these sessions rest, all their hooks performed, until their time has come or a step is kept.
+
+        One that has another revision or lease by now, or that is ``busy``, does not rest, and that is no error.
+        """
+
+    def due(self, now: int, limit: int, policy: Policy) -> Due:
+        """Return at most so many sessions at rest that no other worker holds and whose time has come.
+
+        Those that nobody holds and that live under another policy count as due: whoever takes them up gives them this
+        one. ``next_at`` may be early, never late.
         """
 
     def ended(self, session: str, after: int = 0, limit: int = 50) -> Sequence[Ended]:
@@ -246,6 +286,22 @@ def settled(session: Session, performed: int) -> bool:
     return session.state == "stopped" and performed >= session.revision and not busy(session)
 
 
+def may_rest(session: Session) -> bool:
+    """Say whether nothing of a session is needed in memory: it waits for a human, for a client, or for a time."""
+    return session.state != "stopped" and not busy(session)
+
+
+def rests_until(session: Session) -> int | None:
+    """Return when a session that may rest has to be looked at, if nobody asks for it before; none: never.
+
+    While it waits for a human a firing of its orphan timer could do nothing but re-arm it, to the earliest expiry.
+    """
+    if session.head is not None:
+        expiries = [one.expiry.due for one in session.head.requests if one.expiry is not None]
+        return min((due for due in expiries if due is not None), default=None)
+    return None if session.orphan is None else session.orphan.due
+
+
 def over_since(session: Session, before: int) -> bool:
     """Say whether nothing happened in a session after a time, and nothing will: it is stopped, and no code is live."""
     return session.state == "stopped" and session.now <= before and not busy(session)
@@ -258,6 +314,8 @@ def at_work(session: Session) -> str | None:
 
 def admitted(commit: Commit) -> list[RunSpec]:
     """Return what this step admitted: a spec bears the revision of its admission."""
+    if not isinstance(commit.input, StartRun):
+        return []
     session = commit.step.session
     assert session is not None
     revision, head = session.revision, session.head
@@ -319,6 +377,24 @@ def not_following(commit: Commit, revision: int | None) -> StoreError | None:
 def opens_above(given: Input) -> int:
     """Return the revision above which an input opens a session."""
     return given.floor.revision if isinstance(given, StartRun) and given.floor is not None else 0
+
+
+def below_floor(commit: Commit, floor: Floor | None) -> StoreError | None:
+    """Refuse to open a session that counts from less than the sessions that have left came to: look anew, step again."""
+    given = commit.input
+    known = given.floor if isinstance(given, StartRun) else None
+    if floor is None:
+        return None
+    if known is not None and known.revision >= floor.revision and known.incarnation >= floor.incarnation:
+        return None
+    session = commit.step.session
+    fact = f"a session that left came to revision {floor.revision} after the step had looked"
+    return StoreError(f"session {session and session.id}", fact, "look again and step again", floor_rose=True)
+
+
+def is_below_floor(error: StoreError) -> bool:
+    """Say whether a step was refused only because another session has left since it looked."""
+    return bool(error.fields.get("floor_rose"))
 
 
 def is_behind(error: StoreError) -> bool:

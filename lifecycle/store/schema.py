@@ -6,11 +6,13 @@ index, and a step that changes little writes little.
 A session has a number, which the other tables use: their rows lie near each other and take less room than under its
 name. A row that is written with every step holds only what a step can change; what cannot change again (a spec, an
 entry, an end) is inserted once. ``latest`` in the journal is the highest engine time so far: the last row tells.
+
+A session that rests has the time at which it has to be looked at (``rests_until``), one that is over has ``OVER``, and
+all others have none: those are what a process takes up as it starts, and they have an index of their own. No statement
+of an ordinary step sets the column, so that steps do not touch that index.
 """
 
 from __future__ import annotations
-
-from lifecycle.machines import SESSION
 
 APPLICATION = 0x6C666379
 """What marks the file as ours: ``lfcy``."""
@@ -35,11 +37,12 @@ CREATE TABLE sessions (
     policy INTEGER NOT NULL,
     record BLOB NOT NULL,
     holder INTEGER NOT NULL DEFAULT 0,
-    epoch INTEGER NOT NULL DEFAULT 0
+    epoch INTEGER NOT NULL DEFAULT 0,
+    rests_until INTEGER
 );
 CREATE INDEX sessions_by_state ON sessions (state, id, busy);
-CREATE INDEX sessions_stopped_unsettled ON sessions (id)
-    WHERE state = 'stopped' AND (busy OR performed < revision);
+CREATE INDEX sessions_awake ON sessions (id) WHERE rests_until IS NULL;
+CREATE INDEX sessions_at_rest ON sessions (policy, rests_until, holder) WHERE rests_until >= 0;
 CREATE TABLE journal (
     number INTEGER PRIMARY KEY,
     session INTEGER NOT NULL,
@@ -81,6 +84,12 @@ COMMIT;
 PRAGMA journal_mode = WAL;
 """
 
+OVER = -1
+"""What stands in place of a time for a session that is stopped, with nothing left to recover."""
+
+FOREVER = 2**62
+"""What stands in place of a time for a session that nothing but a request or another policy wakes."""
+
 TABLES_SINCE = {
     1: ("policies", "sessions", "journal", "runs", "checkpoints", "ended", "requests"),
     2: ("snapshots", "marks", "workers", "inbox"),
@@ -97,18 +106,19 @@ INSERT_SESSION = (
     "INSERT INTO sessions (number, id, revision, performed, state, busy, policy, holder, epoch, record) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+WAKE_SESSION = "UPDATE sessions SET rests_until = NULL WHERE number = ?"
 TAKE_SESSION = "UPDATE sessions SET holder = ?, epoch = epoch + 1 WHERE number = ? AND epoch = ?"
 UPDATE_SESSION = (
     "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ? "
-    "WHERE number = ? AND revision = ? AND epoch = ?"
+    "WHERE number = ? AND revision = ? AND epoch = ? AND rests_until IS NULL"
 )
 MOVE_SESSION = (
     "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ?, state = ?, busy = ? "
-    "WHERE number = ? AND revision = ? AND epoch = ?"
+    "WHERE number = ? AND revision = ? AND epoch = ? AND rests_until IS NULL"
 )
 REOPEN_SESSION = (
     "UPDATE sessions SET revision = ?, performed = max(performed, ?), record = ?, state = ?, busy = ?, policy = ? "
-    "WHERE number = ? AND revision = ? AND epoch = ?"
+    "WHERE number = ? AND revision = ? AND epoch = ? AND rests_until IS NULL"
 )
 INSERT_ENTRY = "INSERT INTO journal (session, revision, latest, record) VALUES (?, ?, ?, ?)"
 INSERT_RUN = "INSERT INTO runs (session, id, admitted, key, spec) VALUES (?, ?, ?, ?, ?)"
@@ -135,10 +145,21 @@ DROP_SNAPSHOT = "DELETE FROM snapshots WHERE session = ?"
 DROP_SESSION = "DELETE FROM sessions WHERE number = ?"
 
 MARK_PERFORMED = "UPDATE sessions SET performed = ? WHERE id = ? AND performed < ?"
+MARK_OVER = (
+    f"UPDATE sessions SET rests_until = {OVER} "
+    "WHERE id = ? AND state = 'stopped' AND NOT busy AND performed >= revision AND rests_until IS NULL"
+)
+
+# -- resting ----------------------------------------------------------------------------------------------------------
+
+LAY_TO_REST = (
+    "UPDATE sessions SET performed = revision, rests_until = ? "
+    "WHERE id = ? AND revision = ? AND holder = ? AND epoch = ? AND state <> 'stopped' AND NOT busy"
+)
 
 # -- asking what is there ---------------------------------------------------------------------------------------------
 
-STANDS = "SELECT revision, holder, epoch FROM sessions WHERE id = ?"
+STANDS = "SELECT revision, holder, epoch, rests_until FROM sessions WHERE id = ?"
 RUN_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND runs.id = ?"
 KEY_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND key = ?"
 
@@ -146,9 +167,10 @@ MARK = "SELECT value FROM marks WHERE name = ?"
 LATEST = "SELECT latest FROM journal ORDER BY number DESC LIMIT 1"
 ENDS = (
     f"SELECT ({LATEST}), (SELECT number FROM sessions ORDER BY number DESC LIMIT 1), "
-    "(SELECT value FROM marks WHERE name = 'latest'), (SELECT value FROM marks WHERE name = 'number')"
+    "(SELECT value FROM marks WHERE name = 'latest'), (SELECT value FROM marks WHERE name = 'number'), "
+    "(SELECT value FROM marks WHERE name = 'incarnation'), (SELECT value FROM marks WHERE name = 'revision')"
 )
-_SESSION_COLUMNS = "SELECT number, id, revision, performed, policy, holder, epoch, record FROM sessions"
+_SESSION_COLUMNS = "SELECT number, id, revision, performed, policy, holder, epoch, record, rests_until FROM sessions"
 LOAD_SESSION = f"{_SESSION_COLUMNS} WHERE id = ?"
 LOAD_POLICY = "SELECT record FROM policies WHERE number = ?"
 LOAD_SPEC = "SELECT spec FROM runs WHERE session = ? AND id = ?"
@@ -191,13 +213,21 @@ SESSIONS_NEXT = f"{_SESSION_COLUMNS} WHERE id > ? ORDER BY id LIMIT ?"
 SESSIONS_FIRST_IN = f"{_SESSION_COLUMNS} WHERE state = ? ORDER BY id LIMIT ?"
 SESSIONS_NEXT_IN = f"{_SESSION_COLUMNS} WHERE state = ? AND id > ? ORDER BY id LIMIT ?"
 
-UNSTOPPED = ", ".join(f"'{state.name}'" for state in SESSION.states if not state.final)
 UNHELD = "holder NOT IN (SELECT number FROM workers WHERE expires > ?)"
-UNSETTLED = f"SELECT id FROM sessions WHERE state IN ({UNSTOPPED}) AND busy = ? AND {UNHELD}"
-UNSETTLED_STOPPED = (
-    "SELECT id FROM sessions INDEXED BY sessions_stopped_unsettled "
-    f"WHERE state = 'stopped' AND (busy OR performed < revision) AND busy = ? AND {UNHELD}"
+UNSETTLED = (
+    "SELECT id, busy FROM sessions INDEXED BY sessions_awake WHERE rests_until IS NULL "
+    f"AND (state <> 'stopped' OR busy OR performed < revision) AND {UNHELD} ORDER BY id"
 )
+
+POLICY_NUMBERS = "SELECT number FROM policies"
+_AT_REST = "FROM sessions INDEXED BY sessions_at_rest WHERE rests_until >= 0 AND policy = ?"
+DUE = f"SELECT id {_AT_REST} AND rests_until <= ? AND (holder = ? OR {UNHELD}) ORDER BY rests_until LIMIT ?"
+LEFT_AT_REST = f"SELECT id {_AT_REST} AND holder <> ? AND {UNHELD} LIMIT ?"
+NEXT_DUE = (
+    f"SELECT rests_until, holder {_AT_REST} AND rests_until > ? AND rests_until < {FOREVER} "
+    "ORDER BY rests_until LIMIT ?"
+)
+HELD = "SELECT number FROM workers WHERE expires > ? AND number <> ?"
 
 # -- workers and their inbox ------------------------------------------------------------------------------------------
 
@@ -213,6 +243,10 @@ ASK = "INSERT INTO inbox (worker, session, record) VALUES (?, ?, ?)"
 ASKED = (
     "SELECT inbox.number, inbox.session, inbox.record FROM inbox JOIN sessions ON sessions.id = inbox.session "
     "WHERE reply IS NULL AND holder = ? ORDER BY inbox.number"
+)
+IS_ASKED_SO_MUCH = (
+    "SELECT 1 FROM inbox JOIN sessions ON sessions.id = inbox.session "
+    "WHERE reply IS NULL AND holder = (SELECT holder FROM sessions WHERE sessions.id = ?) LIMIT 1 OFFSET ?"
 )
 IS_ASKED = "SELECT 1 FROM inbox WHERE reply IS NULL AND session = ?"
 IS_UNANSWERED = "SELECT 1 FROM inbox WHERE number = ? AND reply IS NULL"

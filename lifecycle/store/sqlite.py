@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 
-from lifecycle.errors import Invalid, StoreError
+from lifecycle.errors import Busy, Invalid, StoreError
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.inputs import Input
 from lifecycle.kernel.lease import Lease, Worker, acquired, may_acquire, renewed
@@ -47,15 +47,19 @@ from lifecycle.store.files import (
     worker_file,
 )
 from lifecycle.store.port import (
+    INBOX_REQUESTS_MAX,
     LEASE_SECONDS,
     Asked,
     Commit,
     Compacted,
+    Due,
     Entry,
     Kept,
     Look,
+    Resting,
     admitted,
     at_work,
+    below_floor,
     busy,
     claimed_already,
     lost_lease,
@@ -105,6 +109,9 @@ NOTE_SECONDS_MAX = 0.25
 JOURNAL_PAGE_ENTRIES = 64
 """How many entries of a journal are read at once: no reader keeps the log from being emptied for long."""
 
+DUE_PAGE_ROWS = 256
+"""How many times of sessions at rest are looked at to find the next one that is not another worker's."""
+
 AGED_PAGE_ROWS = 256
 """How many old rows are looked at before their sessions are named."""
 
@@ -142,15 +149,19 @@ class Group:
     opened: dict[str, int] = attrs.field(factory=dict)
     found: dict[str, int] = attrs.field(factory=dict)
     policies: dict[Policy, int] = attrs.field(factory=dict)
+    woken: list[Row] = attrs.field(factory=list)
     taken: list[Row] = attrs.field(factory=list)
     replies: list[Row] = attrs.field(factory=list)
     latest: int = 0
     top: int = 0
+    floor: Floor | None = None
 
     def next(self) -> Group:
         """Return an empty group that knows what this one has learned."""
         opened, found, policies = {**self.opened}, {**self.found}, {**self.policies}
-        return Group(opened=opened, found=found, policies=policies, latest=self.latest, top=self.top)
+        made = Group(opened=opened, found=found, policies=policies)
+        made.latest, made.top, made.floor = self.latest, self.top, self.floor
+        return made
 
 
 class SQLiteStore:
@@ -182,6 +193,9 @@ class SQLiteStore:
         self._others: list[Worker] = []
         self._seen, self._newest, self._is_asked = -1, 0, False
         self._numbers: dict[str, int] = {}
+        self._at_rest: set[str] = set()
+        self._ends: tuple[int, int, Floor | None] = (0, 0, None)
+        self._ends_seen = -1
         self._policy_numbers: dict[Policy, int] = {}
         self._policies: dict[int, Policy] = {}
         try:
@@ -360,14 +374,18 @@ class SQLiteStore:
             row = connection.execute(schema.STANDS, (session,)).fetchone()
             if row is None or not row[1]:
                 return None
-            return self._me.name if row[1] == self._me.number else self._holder(connection, Lease(*row[1:]))
+            return self._me.name if row[1] == self._me.number else self._holder(connection, Lease(*row[1:3]))
 
     # -- the inbox ----------------------------------------------------------------------------------------------------
 
-    def ask(self, session: str, given: Input) -> int:
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
         """Put a request into the inbox of whoever holds a session; return its number."""
         row = (self._me.number, session, encode_asked(given))
         with self._noting() as connection:
+            if connection.execute(schema.IS_ASKED_SO_MUCH, (session, requests_max - 1)).fetchone():
+                fact = f"whoever holds it has not answered {requests_max} requests (inbox_requests_max)"
+                remedy = "see whether its process is stuck, and ask again later"
+                raise Busy(f"session {session}", fact, remedy, limit="inbox_requests_max", bound=requests_max)
             return int(connection.execute(schema.ASK, row).lastrowid or 0)
 
     def reply_to(self, asked: int) -> Reply | None:
@@ -431,11 +449,20 @@ class SQLiteStore:
         """Return a session, however it was left."""
         with self._read(steady=True) as connection:
             row = connection.execute(schema.LOAD_SESSION, (session,)).fetchone()
+            if row is not None:
+                self._note_rest(session, row[-1])
             return None if row is None else self._joined(connection, row)
+
+    def _note_rest(self, session: str, rests_until: int | None) -> None:
+        """Remember whether a session rests: its next step has to wake it, and looks for that if this was forgotten."""
+        if rests_until is None:
+            self._at_rest.discard(session)
+        elif len(self._at_rest) < NUMBERS_MAX:
+            self._at_rest.add(session)
 
     def _joined(self, connection: sqlite3.Connection, row: Row) -> Kept:
         """Make a session of its row and of what that refers to."""
-        number, name, revision, performed, policy, holder, epoch, record = row
+        number, name, revision, performed, policy, holder, epoch, record, rests_until = row
 
         def spec_of(run: str) -> RunSpec:
             found = connection.execute(schema.LOAD_SPEC, (number, run)).fetchone()
@@ -452,7 +479,8 @@ class SQLiteStore:
         if not isinstance(performed, int):
             place.damaged("how far hooks were performed is no number")
         lease = Lease(holder, epoch)
-        return Kept(session, performed, lease, self._holder(connection, lease))
+        rests = rests_until is not None and rests_until != schema.OVER
+        return Kept(session, performed, lease, self._holder(connection, lease), rests)
 
     def _policy(self, connection: sqlite3.Connection, number: int) -> Policy:
         """Return a policy by its number; many sessions share one."""
@@ -515,15 +543,28 @@ class SQLiteStore:
             return error
 
     def unsettled(self) -> Sequence[str]:
-        """Return the ids of all sessions that are not settled and that no worker holds, the busy ones first."""
-        found: list[str] = []
-        now = self._lease_us()
+        """Return the ids of all sessions that neither are settled nor rest and that no worker holds, the busy ones first."""
+        with self._read() as connection:
+            rows = connection.execute(schema.UNSETTLED, (self._lease_us(),)).fetchall()
+        return [name for name, is_busy in rows if is_busy] + [name for name, is_busy in rows if not is_busy]
+
+    def due(self, now: int, limit: int, policy: Policy) -> Due:
+        """Return sessions at rest whose time has come, or that nobody holds and that live under another policy."""
+        me, at, found = self._me.number, self._lease_us(), dict[str, None]()
         with self._read(steady=True) as connection:
-            for is_busy in (1, 0):
-                rows = connection.execute(schema.UNSETTLED, (is_busy, now)).fetchall()
-                rows += connection.execute(schema.UNSETTLED_STOPPED, (is_busy, now)).fetchall()
-                found += sorted(name for (name,) in rows)
-        return found
+            (mine,) = connection.execute(schema.POLICY_NUMBER, (encode_whole(policy),)).fetchone() or (0,)
+            held = {number for (number,) in connection.execute(schema.HELD, (at, me))}
+            later: list[int] = []
+            for (number,) in connection.execute(schema.POLICY_NUMBERS).fetchall():
+                rows = connection.execute(schema.DUE, (number, now, me, at, limit)).fetchall()
+                if number != mine:
+                    rows += connection.execute(schema.LEFT_AT_REST, (number, me or -1, at, limit)).fetchall()
+                found.update((name, None) for (name,) in rows)
+                times = connection.execute(schema.NEXT_DUE, (number, now, DUE_PAGE_ROWS)).fetchall()
+                ours = [until for until, holder in times if holder not in held]
+                if ours or len(times) == DUE_PAGE_ROWS:
+                    later.append(ours[0] if ours else times[-1][0])
+        return Due(tuple(found)[:limit], min(later, default=None))
 
     def journal(self, session: str, after: int = 0) -> Iterator[Entry]:
         """Return the steps of a session with revisions above ``after``, in order."""
@@ -549,8 +590,7 @@ class SQLiteStore:
     def floor(self) -> Floor | None:
         """Return what the sessions that have left came to; none if none has."""
         with self._read() as connection:
-            revision = mark(connection, "revision")
-            return Floor(mark(connection, "incarnation"), revision) if revision else None
+            return ends(self._path, connection)[2]
 
     def aged(self, before: int) -> Iterator[str]:
         """Return the ids of sessions that keep something of a time up to ``before``, ended runs first."""
@@ -628,7 +668,7 @@ class SQLiteStore:
         connection = self._writable()
         try:  # not `with`: a generator costs a tenth of what a lone step may
             connection.execute("BEGIN IMMEDIATE")
-            group.latest, group.top = ends(self._path, connection)
+            group.latest, group.top, group.floor = self._ends_now(connection)
             verdicts = [self._gather(connection, group, commit) for commit in commits]
             self._write(connection, group)
             connection.execute("COMMIT")
@@ -642,7 +682,7 @@ class SQLiteStore:
         whole = Group()
         verdicts = []
         with self._transaction() as connection:
-            whole.latest, whole.top = ends(self._path, connection)
+            whole.latest, whole.top, whole.floor = self._ends_now(connection)
             for commit in commits:
                 refused = self._what_it_stands_on(connection, commit)
                 if refused is None:
@@ -653,11 +693,19 @@ class SQLiteStore:
         self._remember(whole)
         return verdicts
 
+    def _ends_now(self, connection: sqlite3.Connection) -> tuple[int, int, Floor | None]:
+        """Return the highest time and number, and the floor; looked up only if somebody has changed them since the last."""
+        (seen,) = connection.execute("PRAGMA data_version").fetchone()
+        if seen != self._ends_seen:
+            self._ends, self._ends_seen = ends(self._path, connection), seen
+        return self._ends
+
     def _what_it_stands_on(self, connection: sqlite3.Connection, commit: Commit) -> StoreError | None:
         """Look whether a step stands on what is there, and admits a run under names that are free."""
         session = commit.step.session
         name = "" if session is None else session.id
-        revision, *held = connection.execute(schema.STANDS, (name,)).fetchone() or (None, 0, 0)
+        revision, *held, rests_until = connection.execute(schema.STANDS, (name,)).fetchone() or (None, 0, 0, None)
+        self._note_rest(name, rests_until)
         lease = Lease(*held)
         holder = self._holder(connection, lease)
         if revision is not None and (lease.epoch != commit.lease.epoch or holder is not None):
@@ -711,10 +759,15 @@ class SQLiteStore:
             fact = f"revision {revision} cannot be written ({fault})"
             return StoreError(f"session {name}", fact, "pass texts only", permanent=True)
         if line is None:
+            refused = below_floor(commit, group.floor) if before is None else None
+            if refused is not None:
+                return refused
             number = self._number(connection, group, name, before is None)
             lease = commit.lease
             if lease.worker != self._me.number:
                 lease = self._taken(connection, group, number, before is None, lease)
+            if name in self._at_rest:
+                group.woken.append((number,))
             group.lines[name] = Line(number, before, session, commit.performed, record, lease)
         else:
             number = line.number
@@ -752,7 +805,10 @@ class SQLiteStore:
 
     def _write(self, connection: sqlite3.Connection, group: Group) -> None:
         """Write the rows of a group, one statement for all rows of a table."""
-        opens, stays, moves, reopens = [], [], [], []
+        opens: list[Row] = []
+        stays: list[Row] = []
+        moves: list[Row] = []
+        reopens: list[Row] = []
         checkpoints: list[Row] = []
         dropped: list[Row] = []
         for line in group.lines.values():
@@ -777,6 +833,7 @@ class SQLiteStore:
                 dropped += [(number, run) for run in was if run not in now]
         try:
             for statement, rows in (
+                (schema.WAKE_SESSION, group.woken),
                 (schema.TAKE_SESSION, group.taken),
                 (schema.INSERT_SESSION, opens),
                 (schema.UPDATE_SESSION, stays),
@@ -811,13 +868,15 @@ class SQLiteStore:
 
     def _remember(self, group: Group) -> None:
         """Learn from a group that is on the disk."""
-        for known, learned, bound in (
-            (self._numbers, group.opened, NUMBERS_MAX),
-            (self._numbers, group.found, NUMBERS_MAX),
-            (self._policy_numbers, group.policies, POLICIES_MAX),
-        ):
-            if learned:
-                remember(known, learned, bound)
+        self._ends = group.latest, group.top + len(group.opened), group.floor
+        if group.opened:
+            remember(self._numbers, group.opened, NUMBERS_MAX)
+        if group.found:
+            remember(self._numbers, group.found, NUMBERS_MAX)
+        if group.policies:
+            remember(self._policy_numbers, group.policies, POLICIES_MAX)
+        if self._at_rest:
+            self._at_rest.difference_update(group.lines)
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:
         """Note up to which revision the durable hooks of these sessions were performed.
@@ -828,6 +887,16 @@ class SQLiteStore:
         rows = [(revision, session, revision) for session, revision in revisions.items()]
         with self._writing, self._transaction() as connection:
             connection.executemany(schema.MARK_PERFORMED, rows)
+            connection.executemany(schema.MARK_OVER, [(session,) for session in revisions])
+
+    def rest(self, sessions: Sequence[Resting]) -> None:
+        """Note that these sessions rest. With a sync, as every transaction here; see ``mark_performed``."""
+        rows = [
+            (schema.FOREVER if one.until is None else one.until, one.session, one.revision, lease.worker, lease.epoch)
+            for one, lease in ((one, one.lease) for one in sessions)
+        ]
+        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
+            connection.executemany(schema.LAY_TO_REST, rows)
 
     # -- letting go ---------------------------------------------------------------------------------------------------
 
@@ -850,6 +919,7 @@ class SQLiteStore:
                 gone += done.sessions
         for name in gone:
             self._numbers.pop(name, None)
+        self._ends_seen = -1
         return Compacted(runs, entries, tuple(gone), tuple(refused))
 
     def _compact_one(
@@ -870,6 +940,7 @@ class SQLiteStore:
         if not runs and not entries:
             return Compacted()
         connection.execute(schema.MARK_PERFORMED, (session.revision, name, session.revision))
+        connection.execute(schema.MARK_OVER, (name,))
         if first_column(connection.execute(schema.SNAPSHOT_REVISION, (number,)).fetchone()) < session.revision:
             connection.execute(schema.KEEP_SNAPSHOT, (number, session.revision, encode_whole(session)))
         connection.executemany(schema.DROP_ENDED, [(number, admitted) for admitted, _, _ in runs])
@@ -985,15 +1056,16 @@ def checkpoints_of(session: Session | None) -> dict[str, str]:
     return {run.spec.id: run.checkpoint for run in session.unfinished() if run.checkpoint is not None}
 
 
-def ends(path: Path, connection: sqlite3.Connection) -> tuple[int, int]:
-    """Return the highest engine time and the highest number of a session, of what has left, too.
+def ends(path: Path, connection: sqlite3.Connection) -> tuple[int, int, Floor | None]:
+    """Return the highest engine time and the highest number of a session, of what has left, too, and the floor of that.
 
     Others may have gone on since the last look, and let go.
     """
     latest, top, *marked = (value or 0 for value in connection.execute(schema.ENDS).fetchone())
     if not all(isinstance(value, int) for value in (latest, top, *marked)):
         raise refuse(path, *FAULTS[sqlite3.SQLITE_CORRUPT])
-    return max(latest, marked[0]), max(top, marked[1])
+    incarnation, revision = marked[2:]
+    return max(latest, marked[0]), max(top, marked[1]), Floor(incarnation, revision) if revision else None
 
 
 def refuse_others(path: Path, there: Sequence[Worker]) -> None:

@@ -26,6 +26,10 @@ ENDS_WITHOUT_RUN = (
     f"SELECT sessions.id, run FROM ended {_OF_SESSIONS} ended.session "
     "WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.session = ended.session AND runs.id = run)"
 )
+RESTING_AT_ODDS = (
+    "SELECT id, revision FROM sessions WHERE rests_until IS NOT NULL "
+    f"AND (busy OR performed < revision OR (state = 'stopped') <> (rests_until = {schema.OVER}))"
+)
 JOURNAL_EXTENTS = (
     "SELECT sessions.id, min(journal.revision), max(journal.revision), count(*), sessions.revision FROM journal "
     f"{_OF_SESSIONS} journal.session GROUP BY journal.session"
@@ -50,5 +54,11 @@ IMPORT_SNAPSHOT, IMPORT_CHECKPOINT, IMPORT_REQUEST = (
     statement.replace(" OR REPLACE", "")
     for statement in (schema.KEEP_SNAPSHOT, schema.KEEP_CHECKPOINT, schema.KEEP_REQUEST)
 )
+
+REST_ALL = (
+    f"UPDATE sessions SET rests_until = CASE WHEN state = 'stopped' THEN {schema.OVER} ELSE 0 END "
+    "WHERE NOT busy AND performed >= revision"
+)
+"""What is said of a file that comes from elsewhere: whoever opens it looks at what may rest, a little at a time."""
 
 DROP_POLICIES = "DELETE FROM policies WHERE number NOT IN (SELECT policy FROM sessions)"

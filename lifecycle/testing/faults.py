@@ -16,9 +16,21 @@ from lifecycle.errors import Invalid, StoreError
 from lifecycle.kernel.inputs import Input
 from lifecycle.kernel.lease import Lease
 from lifecycle.kernel.replies import Reply
-from lifecycle.kernel.values import Ended, Floor, Request, Session
+from lifecycle.kernel.values import Ended, Floor, Policy, Request, Session
 from lifecycle.store.memory import MemoryStore
-from lifecycle.store.port import LEASE_SECONDS, Commit, Compacted, Entry, Kept, Look, Store, claimed_already
+from lifecycle.store.port import (
+    INBOX_REQUESTS_MAX,
+    LEASE_SECONDS,
+    Commit,
+    Compacted,
+    Due,
+    Entry,
+    Kept,
+    Look,
+    Resting,
+    Store,
+    claimed_already,
+)
 
 HOLD_SECONDS_MAX = 60.0
 """How long a commit is held at most, on the clock of the wall: a test that forgot to let it go fails instead of hanging."""
@@ -134,10 +146,10 @@ class FaultyStore:
         """Name the worker that holds a session now."""
         return self._readable().holder(session)
 
-    def ask(self, session: str, given: Input) -> int:
+    def ask(self, session: str, given: Input, requests_max: int = INBOX_REQUESTS_MAX) -> int:
         """Put a request into the inbox of whoever holds a session."""
         self._powered()
-        return self.inner.ask(session, given)
+        return self.inner.ask(session, given, requests_max)
 
     def reply_to(self, asked: int) -> Reply | None:
         """Return the reply to what was asked, once there is one."""
@@ -199,6 +211,16 @@ class FaultyStore:
     def unsettled(self) -> Sequence[str]:
         """Return the ids of all sessions that are not settled."""
         return self._readable().unsettled()
+
+    def rest(self, sessions: Sequence[Resting]) -> None:
+        """Note that sessions rest."""
+        self._powered()
+        self.inner.rest(sessions)
+        self._wait_if_held()
+
+    def due(self, now: int, limit: int, policy: Policy) -> Due:
+        """Return sessions at rest that have to be looked at."""
+        return self._readable().due(now, limit, policy)
 
     def ended(self, session: str, after: int = 0, limit: int = 50) -> Sequence[Ended]:
         """Return ended runs of a session."""

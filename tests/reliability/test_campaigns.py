@@ -26,11 +26,11 @@ NEEDS_MEDIUM = ("R1", "R2", "R4")
 """Campaigns that stand in front of SQLite's file layer."""
 
 WHERE = {
-    ("R1", "redelivery"): ["--at", "1:457"],
+    ("R1", "redelivery"): ["--at", "1:872"],
     ("R1", "waiting for the commit"): ["--at", "1:267"],
     ("R2", "sync"): ["--points", "700"],
     ("R2", "waiting for the commit"): ["--points", "50"],
-    ("R3", "checksums"): ["--at", "1:file:runs.db:flip:101457:4"],
+    ("R3", "checksums"): ["--at", "1:file:runs.db:flip:94557:5"],
     ("R4", "refusal"): ["--at", "file:1:write:error:once:194"],
     ("R4", "the sync of marks"): ["--at", "file:1:sync:error:until it is mended:21"],
     ("R4", "retries"): ["--at", "port:1:13:1"],

@@ -11,10 +11,12 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from lifecycle import (
     Approval,
+    Busy,
     Conflict,
     Denied,
     Limits,
@@ -32,6 +34,7 @@ from lifecycle.kernel import inputs as i
 from lifecycle.kernel import step
 from lifecycle.kernel.replies import Aborted, Decided
 from lifecycle.kernel.values import us
+from lifecycle.runtime.beating import QUIET_LOOKS, pause_seconds
 from lifecycle.store import Commit
 from lifecycle.store.port import Kept
 from lifecycle.testing import Actor, FaultyStore
@@ -213,6 +216,19 @@ async def test_holder_that_does_not_answer_has_done_nothing(workers: Workers) ->
     assert ("waiting_for_human", 0) == (mine.state, inputs(holder, i.Decide))
 
 
+async def test_worker_that_answers_nothing_is_asked_only_so_much(workers: Workers) -> None:
+    """Given a holder that answers nothing, when more is asked of it than its inbox holds, then that is refused at once."""
+    limits = attrs.evolve(LIMITS, inbox_requests_max=2)
+    holder, shell = await workers.open("holder"), await workers.open("shell", limits=limits)
+    mine = await started(holder)
+    asking = [asyncio.ensure_future(shell.close_session("s-1")) for _ in range(2)]
+    await workers.settle()
+    with pytest.raises(Busy, match=r"has not answered 2 requests \(inbox_requests_max\)"):
+        await shell.run("s-1", mine.id).abort()
+    await workers.beat()
+    assert {"stopped"} == {mine.state} and 2 == len(await asyncio.gather(*asking))
+
+
 async def test_step_that_fails_is_tried_again_for_who_asked(workers: Workers) -> None:
     """Given a holder whose store fails, when it keeps again, then the request is applied once, and its reply comes."""
     holder, shell = await workers.open("holder"), await workers.open("shell")
@@ -249,6 +265,13 @@ async def test_request_outlives_the_holder_that_saw_it(workers: Workers) -> None
         shell.run("s-1", mine.id).state,
         shell.store.holder("s-1"),
     )
+
+
+def test_worker_that_sees_nothing_new_looks_half_as_often() -> None:
+    """Given looks that see nothing new, then the next ones come half as often, and never later than a heartbeat."""
+    limits = Limits(look_seconds=0.25)
+    assert [0.25] * QUIET_LOOKS == [pause_seconds(limits, quiet) for quiet in range(QUIET_LOOKS)]
+    assert (0.5, 0.4) == (pause_seconds(limits, 99), pause_seconds(Limits(lease_renewal_seconds=0.4), 99))
 
 
 # -- taking over ------------------------------------------------------------------------------------------------------

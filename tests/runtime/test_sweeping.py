@@ -47,6 +47,26 @@ async def test_key_names_one_run_until_its_retention_after_end(stage: Stage) -> 
     assert (True, "ready") == (other.id != first.id, other.state)
 
 
+async def test_session_that_leaves_between_look_and_commit_is_counted_on_from(stage: Stage) -> None:
+    """Given a session that leaves after a start has looked at the floor, then the run starts all the same, above it."""
+    runtime = await stage.open(policy=NO_GRACE, limits=SHORT)
+    await ran(stage, session="old")
+    await runtime.close_session("old")
+    await stage.pass_time(80)
+    floor, looks = stage.store.floor, []
+    assert 1 == runtime.counters["sessions_let_go"]
+
+    def late() -> Any:
+        looks.append(floor() if looks else None)
+        return looks[-1]
+
+    stage.store.floor = late  # type: ignore[method-assign]
+    handle = await stage.start(Actor(), session="new")
+    assert ("running", 2) == (handle.state, len(looks))
+    assert looks[-1] is not None and stage.value("new").revision > looks[-1].revision
+    await handle.abort()
+
+
 async def test_what_is_unfinished_is_never_touched(stage: Stage) -> None:
     """Given runs that wait and work for weeks, when all around them leaves, then they are what they were, and end."""
     await stage.open(policy=Policy(orphan_grace_seconds=None, request_expiry_seconds=None))

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lifecycle.errors import StoreError
 from lifecycle.kernel import Policy, Step, step
 from lifecycle.kernel import inputs as i
-from lifecycle.kernel.lease import Lease
+from lifecycle.kernel.lease import NOBODY, Lease
 from lifecycle.kernel.values import Floor, Found, us
-from lifecycle.store import Commit, Compacted, Store
-from lifecycle.store.port import is_elsewhere, is_lost
+from lifecycle.store import Commit, Compacted, Kept, Store
+from lifecycle.store.port import Due, Resting, is_below_floor, is_elsewhere, is_lost
 from lifecycle.store.replaying import replay_kept
 
-from .lives import BEGINNING, Life, approved, entry_of, later, parked, stopped, under
+from .lives import BEGINNING, POLICY, Life, approved, entry_of, later, parked, stopped, under
 
 
 def keep(store: Store, *lives: Life) -> None:
@@ -425,6 +426,77 @@ class StoreContract:
         keep(store, late, early)
         assert late.now == store.latest()
 
+    # -- resting ------------------------------------------------------------------------------------------------------
+
+    def test_session_at_rest_is_not_unsettled(self, store: Store) -> None:
+        """What was laid to rest has nothing to recover: its hooks were performed, and it says that it rests."""
+        life, other = asleep("a"), asleep("b")
+        keep(store, life, other)
+        assert (["a", "b"], False) == (list(store.unsettled()), whole(store, "a").rests)
+        store.rest([resting(life)])
+        kept = whole(store, "a")
+        assert (["b"], True, life.kept.revision) == (list(store.unsettled()), kept.rests, kept.performed)
+        assert life.session == kept.session
+
+    def test_step_ends_a_rest(self, store: Store) -> None:
+        """A session that a step was kept of does not rest, and is found by whoever recovers; alone or in a group."""
+        lives = [asleep(name) for name in "abc"]
+        keep(store, *lives)
+        store.rest([resting(life) for life in lives])
+        whole(store, "a")
+        steps = [life.decide("q-1") for life in lives]
+        assert [None] == list(store.commit(steps[:1]))
+        assert [None, None] == list(store.commit(steps[1:]))
+        assert ["a", "b", "c"] == list(store.unsettled())
+        assert {False} == {whole(store, name).rests for name in "abc"}
+        assert () == store.due(2**61, 9, POLICY).sessions
+
+    def test_rest_is_of_a_revision_and_a_lease(self, store: Store) -> None:
+        """What has gone on meanwhile, is another one's, is busy or is over does not rest; nobody is told of it."""
+        old, other, queued, over = asleep("a-old"), asleep("b-other"), parked("c-queued"), stopped("d-over")
+        keep(store, old, other, queued, over)
+        was = resting(old)
+        old.decide("q-1")
+        keep_last(store, old)
+        lost = attrs.evolve(resting(other), lease=Lease(7, 3))
+        store.rest([was, lost, resting(queued), resting(over), attrs.evolve(was, session="nobody")])
+        assert {False} == {whole(store, name).rests for name in ("a-old", "b-other", "c-queued", "d-over")}
+        assert {"a-old", "b-other", "c-queued", "d-over"} == set(store.unsettled())
+
+    def test_due_tells_whose_time_has_come(self, store: Store) -> None:
+        """Sessions at rest are due from their time on, bounded, and it is told when to look for the next ones."""
+        lives = [asleep(f"s-{n}") for n in range(4)]
+        keep(store, *lives)
+        at = BEGINNING + us(100)
+        store.rest([resting(life, until) for life, until in zip(lives, (at + 5, at, None, at + 9), strict=True)])
+        assert Due((), at) == store.due(at - 1, 9, POLICY)
+        assert Due(("s-1",), at + 5) == store.due(at, 9, POLICY)
+        assert ({"s-0", "s-1", "s-3"}, None) == told(store.due(at + 9, 9, POLICY))
+        assert 2 == len(store.due(at + 9, 2, POLICY).sessions)
+        store.rest([resting(lives[1], at + 7)])
+        assert Due((), at + 5) == store.due(at + 4, 9, POLICY)
+
+    def test_due_is_what_lives_under_another_policy(self, store: Store) -> None:
+        """Whoever works under another policy is told of every session at rest, whatever its time; it takes them up."""
+        lives = [asleep(f"s-{n}") for n in range(3)]
+        keep(store, *lives)
+        store.rest([resting(life, None) for life in lives])
+        assert Due() == store.due(BEGINNING, 9, POLICY)
+        assert ({"s-0", "s-1", "s-2"}, None) == told(store.due(BEGINNING, 9, Policy(queue_max=5)))
+        lives[0].take(i.Recovered(Policy(queue_max=5)))
+        keep_last(store, lives[0])
+        store.rest([resting(lives[0], None)])
+        assert ({"s-1", "s-2"}, None) == told(store.due(BEGINNING, 9, Policy(queue_max=5)))
+        assert ({"s-0"}, None) == told(store.due(BEGINNING, 9, POLICY))
+
+    def test_session_at_rest_is_compacted_like_any_other(self, store: Store) -> None:
+        """What is past its retention leaves a session at rest, and it rests on."""
+        life = approved()
+        keep(store, life)
+        store.rest([resting(life, None)])
+        assert 1 == compact(store, life.now).runs
+        assert whole(store, "s-1").rests and [] == list(store.unsettled())
+
     # -- letting go ---------------------------------------------------------------------------------------------------
 
     def test_ended_run_leaves_by_all_its_names(self, store: Store) -> None:
@@ -581,6 +653,20 @@ class StoreContract:
         assert [6] == [entry.revision for entry in store.journal("s-1", 5)]
         assert (2, fresh.session) == (replay_kept(store, "s-1").entries, replay_kept(store, "s-1").session)
 
+    def test_session_is_not_opened_below_the_floor(self, store: Store) -> None:
+        """A step that looked at the floor before a session left is refused by itself: its numbers may have been used."""
+        life = stopped()
+        keep(store, life)
+        early, other = Life("s-1", life.now).start(), Life("s-2").start()
+        assert ("s-1",) == compact(store, life.now).sessions
+        floor = store.floor()
+        assert floor is not None
+        late = Life("s-3").start(floor=floor)
+        told = store.commit([early, late, other])
+        assert [True, False, True] == [one is not None and is_below_floor(one) for one in told]
+        assert ["s-3"] == [one.id for one in store.sessions()]
+        assert [None] == list(store.commit([Life("s-1", life.now).start(floor=floor)]))
+
     def test_compaction_is_bounded(self, store: Store) -> None:
         """One batch takes so many rows of a session at most; the session is there until the last of them."""
         life = Life()
@@ -642,6 +728,8 @@ class StoreContract:
             lambda: list(store.journal("s-1")),
             lambda: store.sessions(),
             lambda: store.unsettled(),
+            lambda: store.rest([resting(approved())]),
+            lambda: store.due(0, 1, POLICY),
             lambda: list(store.aged(0)),
             lambda: store.compact({"s-1": 5}, 0, 1),
             lambda: store.snapshot("s-1"),
@@ -655,6 +743,32 @@ def compact(store: Store, before: int, *names: str) -> Compacted:
     """Let go of what some sessions, or all, keep of a time; their hooks were performed."""
     revisions = {one.id: one.revision for one in store.sessions() if not names or one.id in names}
     return store.compact(revisions, before, 1_000)
+
+
+def whole(store: Store, name: str) -> Kept:
+    """Return all that is kept of a session."""
+    kept = store.load(name)
+    assert kept is not None
+    return kept
+
+
+def asleep(name: str) -> Life:
+    """Return a life that waits for a human with nothing in memory, and nothing behind it."""
+    life = Life(name)
+    life.start()
+    life.begin()
+    life.park(None, "q-1")
+    return life
+
+
+def resting(life: Life, until: int | None = 0) -> Resting:
+    """Lay a session to rest as it is."""
+    return Resting(life.name, life.kept.revision, NOBODY, until)
+
+
+def told(due: Due) -> tuple[set[str], int | None]:
+    """Return what is due, in no order, and when to look again."""
+    return set(due.sessions), due.next_at
 
 
 def kept_of(store: Store, name: str) -> object:

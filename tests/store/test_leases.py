@@ -12,12 +12,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from lifecycle.errors import Invalid, StoreError
+from lifecycle.errors import Busy, Invalid, StoreError
 from lifecycle.kernel import inputs as i
 from lifecycle.kernel.lease import Lease
 from lifecycle.kernel.replies import Aborted, Decided, Reply, rejection_of
@@ -120,9 +121,58 @@ def test_others_count_on_from_what_was_let_go_of(opened: Callable[[str], SQLiteS
     assert second.latest() == life.now
     assert ("s-1",) == first.compact({"s-1": life.kept.revision}, life.now, 100).sessions
     assert (life.now, first.floor()) == (second.latest(), second.floor())
-    assert None is verdict(second, Life("s-2", life.now).start())
+    assert None is verdict(second, Life("s-2", life.now).start(floor=second.floor()))
     assert second._reader is not None
     assert [("s-2", 2)] == second._reader.execute("SELECT id, number FROM sessions").fetchall()
+
+
+def test_inbox_of_a_worker_has_a_limit(opened: Callable[[str], SQLiteStore]) -> None:
+    """Given a worker that answers nothing, then so many requests wait for it and no more; others are asked as before."""
+    first, second, third = opened("first"), opened("second"), opened("third")
+    keep_under(first, parked("s-1"))
+    keep_under(second, parked("s-2"))
+    abort = i.AbortRun("r-1", "ada")
+    numbers = [third.ask("s-1", abort, 3) for _ in range(3)]
+    with pytest.raises(Busy, match=r"s-1: whoever holds it has not answered 3 requests \(inbox_requests_max\)") as full:
+        third.ask("s-1", abort, 3)
+    assert ("inbox_requests_max", 3) == (full.value.limit, full.value.bound)
+    assert 3 == len(first.look().asked)
+    third.ask("s-2", abort, 3)
+    assert first.answer(numbers[0], Decided("r-1", "q", "d", "approve"), lease_of(first))
+    third.ask("s-1", abort, 3)
+
+
+def test_two_workers_compact_one_file_at_once(opened: Callable[[str], SQLiteStore], time: LeaseTime) -> None:
+    """Given two that sweep the same old sessions at once, then everything leaves once, and nothing of a third's."""
+    first, second, third = opened("first"), opened("second"), opened("third")
+    free, held = [stopped(f"free-{n:02}") for n in range(40)], stopped("held")
+    for life in free:
+        keep_under(first, life)
+    keep_under(third, held)
+    time.pass_by(10.1)
+    third.renew()
+    now = held.now
+    done: list[Compacted] = []
+
+    def sweep(store: SQLiteStore) -> None:
+        left = list(dict.fromkeys(store.aged(now)))
+        while left:
+            try:
+                done.append(store.compact({left[0]: 2}, now, 100))
+            except StoreError as error:
+                assert error.fields.get("locked"), error  # the other one is at it: a runtime tries again, too
+            else:
+                del left[0]
+
+    sweepers = [threading.Thread(target=sweep, args=(store,)) for store in (first, second)]
+    for one in sweepers:
+        one.start()
+    for one in sweepers:
+        one.join()
+    gone = sorted(name for one in done for name in one.sessions)
+    assert ([life.name for life in free], []) == (gone, [error for one in done for error in one.refused])
+    assert (40, 80) == (sum(one.runs for one in done), sum(one.entries for one in done))
+    assert ["held"] == [one.id for one in second.sessions(limit=99)]
 
 
 def test_session_that_is_asked_something_does_not_leave(opened: Callable[[str], SQLiteStore]) -> None:

@@ -41,7 +41,7 @@ def shape(path: Path) -> object:
         partial = connection.execute("SELECT sql FROM sqlite_master WHERE sql LIKE '%INDEX% WHERE %'").fetchall()
         marks = [connection.execute(f"PRAGMA {mark}").fetchone() for mark in ("application_id", "user_version")]
         without = {name for _, name, _ in names if not has_rowid(connection, name)}
-    return names, columns, indexed, [" ".join(sql.split()) for (sql,) in partial], marks, without
+    return names, columns, indexed, sorted(" ".join(sql.split()) for (sql,) in partial), marks, without
 
 
 def has_rowid(connection: sqlite3.Connection, table: str) -> bool:

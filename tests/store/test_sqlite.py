@@ -171,7 +171,8 @@ IN_ORDER = {
     "ENDS": ("SCAN journal", "SCAN sessions", "SCAN CONSTANT ROW"),
     "LATEST": ("SCAN journal",),
     "SESSIONS_FIRST": ("SCAN sessions USING INDEX sqlite_autoindex_sessions_1",),
-    "UNSETTLED_STOPPED": ("SCAN sessions USING INDEX sessions_stopped_unsettled",),
+    "UNSETTLED": ("SCAN sessions USING INDEX sessions_awake",),
+    "POLICY_NUMBERS": ("SCAN policies",),
     "UNCOLLECTED": ("SCAN inbox",),
 }
 """Statements that go through a table in the order they want, and stop at their limit or take all of a small index.
@@ -179,7 +180,14 @@ IN_ORDER = {
 What was not collected from the inbox is looked for when a worker joins; all that is there is on its way.
 """
 
-FEW = ("SCAN workers", "SCAN sqlite_sequence", "LIST SUBQUERY", "SCALAR SUBQUERY", "CORRELATED SCALAR", "USING")
+FEW = (
+    "SCAN workers",
+    "SCAN sqlite_sequence",
+    "LIST SUBQUERY",
+    "SCALAR SUBQUERY",
+    "CORRELATED SCALAR",
+    "USING",
+)
 """How a plan speaks of tables with a row for each worker, and of statements in statements."""
 
 
@@ -210,7 +218,7 @@ def test_step_that_changes_little_writes_little(store: SQLiteStore) -> None:
     verbs = [" ".join(line.split()[:3]) for line in told]
     assert [
         "BEGIN IMMEDIATE",
-        "SELECT (SELECT latest",
+        "PRAGMA data_version",
         "UPDATE sessions SET",
         "INSERT INTO journal",
         "INSERT OR REPLACE",
