@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lifecycle import Invalid, MemoryStore, SystemClock, Tracker, VirtualClock
+from lifecycle import Invalid, MemoryStore, Runtime, SystemClock, Tracker, VirtualClock
 
 from .stage import Actor, Stage, run, turns
 
@@ -103,6 +103,26 @@ async def test_virtual_clock_outlives_many_runtimes(stage: Stage) -> None:
         async with Tracker(stage.disk.open(), clock=clock):  # type: ignore[arg-type]
             assert 1 == len(clock._busy)
     assert [] == clock._busy
+
+
+async def test_virtual_clock_wakes_for_a_time_that_has_come_without_being_advanced(stage: Stage) -> None:
+    """Given a clock that nobody advances, when somebody waits for no time at all, then the wait is over at once.
+
+    So a test that fails in the middle of its story closes its runtime, with code at work, and says why it failed.
+    """
+    clock = VirtualClock()
+    woken: list[str] = []
+    clock.call_at(clock.now(), lambda: woken.append("now"))
+    clock.call_at(clock.now() - 1, lambda: woken.append("called off")).cancel()
+    clock.call_at(clock.now() + 1, lambda: woken.append("later"))
+    await turns(3)
+    assert ["now"] == woken
+    async with Runtime(stage.disk.open(), clock=clock) as runtime:  # type: ignore[arg-type]
+        handle = await runtime.start(Actor(), session="s-1", name="actor")
+        await handle.wait_for("running")
+        with pytest.raises(TimeoutError):
+            await handle.wait(timeout_seconds=0)
+    assert ["now"] == woken
 
 
 async def test_virtual_clock_waits_for_what_is_being_written(stage: Stage) -> None:

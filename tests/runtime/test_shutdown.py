@@ -539,7 +539,6 @@ async def test_run_that_ends_by_itself_is_not_reported_as_aborted(stage: Stage) 
     actor = Actor()
     handle = await stage.start(actor)
     with stage.store.held():
-        actor.checkpoint(1)
         actor.returns("done")
         await turns(5)
         closing_it = asyncio.ensure_future(stage.runtime.close())
