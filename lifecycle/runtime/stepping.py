@@ -610,9 +610,19 @@ class Stepping:
         return line is not None and line.session is not None
 
     def check_leases(self) -> None:
-        """Let go of every session with code at work here that another worker has taken."""
+        """Let go of every session that another worker has taken: at once where code is at work, then of the others."""
         for line in [line for line in self._lines.values() if line.grant is not None]:
             self.check_lease(line)
+        self._check_leases_of([name for name, line in self._lines.items() if line.grant is None])
+
+    def _check_leases_of(self, names: list[str]) -> None:
+        """Look at some sessions, and let the loop turn before the next: whoever shows or awaits them is told the truth."""
+        for name in names[:LEASES_CHECKED_AT_ONCE]:
+            line = self._lines.get(name)
+            if line is not None and not self._closed:
+                self.check_lease(line)
+        if names[LEASES_CHECKED_AT_ONCE:] and not self._closed:
+            asyncio.get_running_loop().call_soon(self._check_leases_of, names[LEASES_CHECKED_AT_ONCE:])
 
     def check_lease(self, line: Line) -> None:
         """Let go of a session if another worker has taken it; one whose step is on its way will hear of it."""
@@ -659,6 +669,9 @@ NAMING_A_RUN = (AbortRun, Begin, Decide)
 BRINGING_QUESTIONS = (RunAsked, ExecutionSettled)
 FORGOTTEN_AT_ONCE = 256
 """How many sessions that are over leave memory together."""
+
+LEASES_CHECKED_AT_ONCE = 64
+"""How many sessions are looked at in one turn of the loop after a late heartbeat."""
 
 
 def slot_state(session: Session) -> str | None:

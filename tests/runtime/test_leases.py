@@ -278,6 +278,34 @@ async def test_stalled_worker_is_fenced_and_its_code_stopped(workers: Workers) -
     assert "other" == other.store.holder("s-1")
 
 
+@pytest.mark.parametrize("sessions", [1, 70])
+async def test_stalled_worker_tells_what_became_of_a_parked_run_elsewhere(workers: Workers, sessions: int) -> None:
+    """Given parked runs, no code at work, and a worker that stalls past its lease while another answers one of them,
+
+    then at the next heartbeat it shows how that run ended, and whoever waits for it here is told; nobody has to ask.
+    """
+    stalled, other = await workers.open("stalled"), await workers.open("other")
+    runs = [await started(stalled, session=f"s-{number}") for number in range(sessions)]
+    waiting = [asyncio.ensure_future(run.wait()) for run in runs]
+    reached = asyncio.ensure_future(runs[-1].wait_for("ready"))
+    workers.time.pass_by(11)
+    other.beat()
+    other.take_over()
+    await workers.settle()
+    theirs = other.run(runs[-1].session, runs[-1].id)
+    await theirs.decide("q", approve())
+    assert True is (await theirs.wait()).result
+    assert ("waiting_for_human", False) == (runs[-1].state, waiting[-1].done())
+    stalled.beat()
+    await workers.settle()
+    assert waiting[-1].done() and reached.done()
+    assert (waiting[-1].result(), reached.result()) == (await theirs.wait(), "ready")
+    assert ("ready", None) == (runs[-1].state, stalled.show(runs[-1].session).active)
+    assert sessions == stalled.counters["reloaded"]
+    for task in waiting[:-1]:
+        task.cancel()
+
+
 async def test_worker_that_stalls_between_grant_and_call_calls_nothing(workers: Workers) -> None:
     """Given a worker that is stopped after the grant and before the call, when another has taken its session meanwhile,
 
