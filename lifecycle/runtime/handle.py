@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from lifecycle.errors import Invalid, NotFound, Refused
+from lifecycle.errors import Invalid, NotFound, Refused, StoreError
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
@@ -193,12 +193,18 @@ class RunHandle:
             run = run_named(line.session, self.id)
             return run is None or run.state in states
 
+        gone = Refused("runtime", "it is shut down", "start another")
         while True:
-            run = run_named(self.tracker.session(self.session), self.id)
+            try:
+                run = run_named(self.tracker.session(self.session), self.id)
+            except StoreError:  # a session that another worker holds is looked up in the store, which is closed by then
+                if self.tracker.is_closed:
+                    raise gone from None
+                raise
             if run is not None and run.state in states:
                 return run.state
             if self.tracker.is_closed:
-                raise Refused("runtime", "it is shut down", "start another")
+                raise gone
             if run is None:
                 return self._end().state
             await self.tracker.change(self.session, is_there)

@@ -20,6 +20,7 @@ from lifecycle import (
     Limits,
     NotFound,
     Park,
+    Refused,
     RunHandle,
     Runtime,
     SQLiteStore,
@@ -198,6 +199,18 @@ async def test_client_attaches_where_its_session_is(workers: Workers) -> None:
     await started(holder)
     with pytest.raises(StoreError, match="session s-1: holder holds it; ask there"):
         await shell.attach("s-1")
+
+
+async def test_wait_for_a_run_elsewhere_is_refused_when_the_runtime_closes(workers: Workers) -> None:
+    """Given somebody who waits here for a run that another worker holds, when this runtime closes, then they hear that."""
+    holder, shell = await workers.open("holder"), await workers.open("shell")
+    mine = await started(holder)
+    theirs = shell.run("s-1", mine.id)
+    waiting = [asyncio.ensure_future(wait) for wait in (theirs.wait(), theirs.wait_for("ready"))]
+    await workers.settle()
+    await shell.close()
+    for told in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(told, Refused) and "shut down" in str(told)
 
 
 async def test_holder_that_does_not_answer_has_done_nothing(workers: Workers) -> None:
