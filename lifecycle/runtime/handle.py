@@ -27,10 +27,12 @@ from lifecycle.runtime.border import (
     check_answer,
     check_choice,
     check_count,
+    check_kind,
     check_names,
     check_names_if_any,
     check_seconds,
     checked_text,
+    fitted,
     shown,
 )
 from lifecycle.runtime.controllers import Signal
@@ -296,13 +298,16 @@ def decide_input(
     if decision.content is not None:
         bound = limits.request_bytes_max
         content = text_of(f"decision on {request}", decision.content, "request_bytes_max", bound)
+        if decision.kind != "answer":
+            check_kind(f"feedback on {request}", decision.content, str, "use a text")
+    text = fitted(decision.content) if decision.kind == "reject" and decision.content is not None else ""
     if decision.kind == "answer" and decision.content in (None, "", [], {}):
         raise Invalid(f"request {request}", "the answer is empty", "say something, or reject it")
     if known is not None and decision.kind == "answer":
         check_answer(known, decision.content)
     seen = digest if digest is not None else "" if known is None else known.digest
     name = decision_id or f"d-{digest_of(run, request, decision.kind, content, by)[:16]}"
-    return Decide(run, request, name, decision.kind, by, seen, content)
+    return Decide(run, request, name, decision.kind, by, seen, content, text)
 
 
 def open_requests(run: str, requests: tuple[Request, ...]) -> tuple[OpenRequest, ...]:
