@@ -112,6 +112,7 @@ class Stepping:
         self._retries = 0
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._has_store = False
         self.elsewhere = Elsewhere(self)
         self._writer: Writer | None = None
@@ -125,7 +126,10 @@ class Stepping:
 
     def posted(self, session: str, given: Input | Late) -> asyncio.Future[Any]:
         """Put an input in line; the future is of its reply, once it is durable and performed, or of what it raises."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and loop is not self._loop:
+            raise Refused("runtime", "it is at work on another event loop", "use asyncio.run_coroutine_threadsafe")
+        future: asyncio.Future[Any] = loop.create_future()
         self._post(session, Item(given, self.clock.now(), future))
         return future
 
