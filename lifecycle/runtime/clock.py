@@ -84,12 +84,9 @@ class VirtualClock:
         return self._now
 
     def call_at(self, due: int, wake: Wake) -> Wakeup:
-        """Wake when advanced that far; at the loop's next turn if it has come that far, whoever advances it or not."""
+        """Wake when advanced that far."""
         wakeup = VirtualWakeup(wake)
-        if due <= self._now:
-            asyncio.get_running_loop().call_soon(wakeup.fire)
-        else:
-            heapq.heappush(self._wakes, (due, next(self._order), wakeup))
+        heapq.heappush(self._wakes, (due, next(self._order), wakeup))
         return wakeup
 
     def watch(self, busy: Callable[[], bool]) -> Callable[[], None]:

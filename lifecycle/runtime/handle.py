@@ -251,8 +251,14 @@ async def within(tracker: Host, future: asyncio.Future[T], timeout_seconds: floa
         return await future
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
-    due_at = tracker.clock.now() + us(timeout_seconds)
-    wakeup = tracker.clock.call_at(due_at, lambda: None if over.done() else over.set_result(None))
+
+    def is_over() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    # No time has passed already, on a clock that nobody advances, too.
+    clock, lasts = tracker.clock, us(timeout_seconds)
+    wakeup = clock.call_at(clock.now() + lasts, is_over) if lasts else loop.call_soon(is_over)
     try:
         either: list[asyncio.Future[Any]] = [future, over]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
