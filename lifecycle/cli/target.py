@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -105,13 +106,18 @@ def names(place: str, missing: str | None) -> bool:
 
 
 def in_short(fault: BaseException) -> str:
-    """Say in one phrase what was raised, and where."""
+    """Say in one phrase what was raised, and where: the last line of what was named, rather than of what it uses."""
     text = str(fault).strip().partition("\n")[0]
     said = f"{type(fault).__name__}: {text}" if text else type(fault).__name__
     if isinstance(fault, SyntaxError):
         return said
     frames = traceback.extract_tb(fault.__traceback__)
-    return f"{said} ({frames[-1].filename}, line {frames[-1].lineno})" if frames else said
+    own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)] or frames
+    return f"{said} ({own[-1].filename}, line {own[-1].lineno})" if own else said
+
+
+LIBRARIES = ("<frozen ", *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
+"""Where the files are that nobody who names a target is asked to repair."""
 
 
 def debugging() -> bool:

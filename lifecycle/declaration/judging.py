@@ -21,7 +21,7 @@ from lifecycle.errors import DefinitionError
 
 Severity: TypeAlias = Literal["error", "note"]
 
-FOREIGN_ERRORS = frozenset({"unknown state", "unknown initial", "ambiguous rows", "nested state"})
+FOREIGN_ERRORS = frozenset({"no declaration", "unknown state", "unknown initial", "ambiguous rows", "nested state"})
 """What is wrong in anybody's machine; the rest is our own strictness, and a note elsewhere."""
 
 
@@ -47,7 +47,7 @@ def judge(machine: Machine, foreign: bool = False) -> tuple[Fault, ...]:
     machine door: no state of it is final (no way to a final state)
     state shut: neither a row nor refuses nor ignores decides push (undecided pair)
     """
-    faults = (fault for rule in RULES for fault in rule(machine))
+    faults = tuple(_undeclared(machine)) or (fault for rule in RULES for fault in rule(machine))
     return tuple(_weighed(fault) if foreign else fault for fault in faults)
 
 
@@ -80,6 +80,34 @@ def _grouped(faults: Iterable[Fault]) -> str:
     for fault in faults:
         kinds.setdefault(fault.kind, []).append(f"{fault.place}: {fault.text}")
     return " | ".join(f"{kind} ({len(found)}): {', '.join(found)}" for kind, found in kinds.items())
+
+
+# Words
+
+
+def _undeclared(machine: Machine) -> Iterator[Fault]:
+    """Find what is no word of a declaration: with that, nothing else can be asked of it."""
+    for index, state in enumerate(machine.states):
+        if not isinstance(state, State):
+            yield Fault("no declaration", f"state {index}", f"{state!r} is no State, and no name of one")
+        elif not _is_name(state.name):
+            yield Fault("no declaration", f"state {index}", f"{state.name!r} is no name")
+    births = () if machine.birth is None else (machine.birth,)
+    for index, row in enumerate((*machine.rows, *births)):
+        place = f"row {index}" if index < len(machine.rows) else "birth"
+        if not isinstance(row, Row):
+            yield Fault("no declaration", place, f"{row!r} is no Row; write Row(source, trigger, dest)")
+            continue
+        sources = (row.source,) if isinstance(row.source, str) else row.source
+        for name in (*sources, row.trigger, *(() if row.dest is None else (row.dest,))):
+            if not _is_name(name):
+                yield Fault("no declaration", place, f"{name!r} is no name")
+        if not sources and row is not machine.birth:
+            yield Fault("no declaration", place, "it has no source")
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name != ""
 
 
 # Names

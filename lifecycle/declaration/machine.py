@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import attrs
 
@@ -23,12 +24,19 @@ def _state(value: State | str) -> State:
     return State(value) if isinstance(value, str) else value
 
 
-def _states(value: Iterable[State | str]) -> tuple[State, ...]:
-    return tuple(_state(one) for one in value)
+def _several(value: Iterable[Any] | Any) -> Iterable[Any]:
+    """Take one as one: a text and a row are no collections, whatever can be made of them. None is none."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return () if value is None else (value,)
+    return value
 
 
-def _rows(value: Iterable[Row]) -> tuple[Row, ...]:
-    return tuple(value)
+def _states(value: Iterable[State | str] | State | str) -> tuple[State, ...]:
+    return tuple(_state(one) for one in _several(value))
+
+
+def _rows(value: Iterable[Row] | Row) -> tuple[Row, ...]:
+    return tuple(_several(value))
 
 
 @attrs.frozen

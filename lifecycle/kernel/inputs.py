@@ -90,7 +90,8 @@ class AbortSession(Input):
 class Decide(Input):
     """Close one request. ``digest`` is that of what the human saw; ``decision`` names this decision for retries.
 
-    ``kind``: ``approve``, ``reject``, ``reject_and_continue`` (``content`` is the feedback) or ``answer``.
+    ``kind``: ``approve``, ``reject``, ``reject_and_continue`` (``content`` is the feedback) or ``answer``. ``text`` is
+    the feedback in words, for the end that a rejection is: the kernel does not open ``content``.
     """
 
     run: str
@@ -100,6 +101,7 @@ class Decide(Input):
     by: str
     digest: str
     content: str | None = None
+    text: str = ""
     found: Found = _found
 
 

@@ -131,7 +131,8 @@ def may_close(session: Session | None, given: CloseSession, about: Any) -> Reply
     assert session is not None
     for run in session.unfinished():
         if not may_abort(session, run, given.by):
-            return denied(f"session {session.id}", given.by, f"close (run {run.spec.id})")
+            whom = f"the owner of run {run.spec.id} or an admin"
+            return denied(f"session {session.id}", given.by, "close", whom)
     return None
 
 
@@ -142,7 +143,7 @@ def something_to_abort(session: Session | None, given: AbortSession, about: Any)
     if not unfinished:
         return NothingToDo(f"session {session.id}", "no unfinished run")
     if not any(may_abort(session, run, given.by) for run in unfinished):
-        return denied(f"session {session.id}", given.by, "abort")
+        return denied(f"session {session.id}", given.by, "abort", "the owner of one of its runs or an admin")
     return None
 
 

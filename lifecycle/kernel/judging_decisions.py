@@ -47,7 +47,7 @@ def caller_may_decide(session: Session | None, given: Decide, about: Any) -> Rep
     by = given.by
     if by == spec.owner or by in spec.deciders or by in request.deciders or by in session.policy.admins:
         return None
-    return denied(f"request {given.request}", given.by, "decide")
+    return denied(f"request {given.request}", given.by, "decide", "its owner, a named decider or an admin")
 
 
 def decision_is_well_formed(session: Session | None, given: Decide, about: Any) -> Reply | None:

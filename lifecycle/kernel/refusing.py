@@ -20,9 +20,9 @@ def not_found(what: str) -> Rejection:
     return Rejection("NotFound", what, "not known here", "check the name; ended runs are forgotten after retention")
 
 
-def denied(what: str, by: str, verb: str) -> Rejection:
-    """Refuse a principal."""
-    return Rejection("Denied", what, f"{by!r} may not {verb} it", "ask its owner, a named decider or an admin")
+def denied(what: str, by: str, verb: str, whom: str = "its owner or an admin") -> Rejection:
+    """Refuse a principal, and name who may: never somebody who would be refused as well."""
+    return Rejection("Denied", what, f"{by!r} may not {verb} it", f"ask {whom}")
 
 
 def conflict(subject: str, fact: str, remedy: str) -> Rejection:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import attrs
 
-from lifecycle.errors import Busy, Invalid
+from lifecycle.errors import Busy, Invalid, LifecycleError
 from lifecycle.kernel.values import ON_EXPIRY, Policy, Request, us
 from lifecycle.runtime.payload import value_of
 from lifecycle.runtime.segments import Limits
@@ -36,7 +36,10 @@ def checked_policy(policy: Policy) -> Policy:
         seconds = getattr(policy, name)
         none_is_fine = seconds is None and name != "closing_grace_seconds"
         if not none_is_fine and not (is_number(seconds) and 0 <= seconds < SECONDS_MAX):
-            raise Invalid(f"policy {name}", f"{shown(seconds)} is no time", "use a number of seconds, or None for none")
+            remedy = (
+                "use a number of seconds" if name == "closing_grace_seconds" else "use a number of seconds, or None"
+            )
+            raise Invalid(f"policy {name}", f"{shown(seconds)} is no time", remedy)
     if policy.request_expiry_seconds == 0:
         raise Invalid("policy request_expiry_seconds", "0 leaves no time to answer", "use more, or None for no expiry")
     for name in ("queue_max", "requests_max", "answers_max", "attempts_max"):
@@ -176,6 +179,37 @@ def fitted(text: object, chars_max: int = 4_096) -> str:
     """Make a text of whatever somebody reports: what cannot be encoded is written as escapes, what is long is cut."""
     written = str(text).encode(errors="backslashreplace").decode()
     return written if len(written) <= chars_max else f"{written[: chars_max - 1]}…"
+
+
+def in_words(error: BaseException | None) -> str:
+    """Say what was raised: of a group of errors the first of those in it, since the group tells only how many they are.
+
+    A sentence of ours stands for itself, anything else after the name of its kind.
+    """
+    first: list[BaseException | None] = []
+    rest = [error]
+    while rest and len(first) < ERRORS_TOLD_MAX:
+        one = rest.pop()
+        if isinstance(one, BaseExceptionGroup):
+            rest.extend(reversed(one.exceptions))
+        else:
+            first.append(one)
+    return "; ".join(one_in_words(one) for one in first)
+
+
+ERRORS_TOLD_MAX = 8
+"""How many errors of a group are told."""
+
+
+def one_in_words(error: BaseException | None) -> str:
+    """Say what one error is; one that cannot say it is told all the same."""
+    try:
+        said = str(error)
+    except Exception as fault:
+        said = f"its text cannot be made ({type(fault).__name__})"
+    if isinstance(error, LifecycleError):
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def is_text(name: object) -> bool:

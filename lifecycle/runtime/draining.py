@@ -80,7 +80,7 @@ class Draining(Sweeping):
             fact, remedy = ("was closed", "make a new one") if self._closed else ("is open already", "use it")
             raise Refused("runtime", fact, remedy)
         self.store.claim(self.limits.lease_seconds)
-        self._has_store = True
+        self._has_store, self._loop = True, asyncio.get_running_loop()
         try:
             self.clock.start(self.store.latest())
             if isinstance(self.clock, VirtualClock):

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from lifecycle.errors import Invalid, NotFound, Refused
+from lifecycle.errors import Invalid, NotFound, Refused, StoreError
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import run_named
 from lifecycle.kernel.inputs import AbortRun, Decide, Detached
@@ -27,10 +27,12 @@ from lifecycle.runtime.border import (
     check_answer,
     check_choice,
     check_count,
+    check_kind,
     check_names,
     check_names_if_any,
     check_seconds,
     checked_text,
+    fitted,
     shown,
 )
 from lifecycle.runtime.controllers import Signal
@@ -193,12 +195,18 @@ class RunHandle:
             run = run_named(line.session, self.id)
             return run is None or run.state in states
 
+        gone = Refused("runtime", "it is shut down", "start another")
         while True:
-            run = run_named(self.tracker.session(self.session), self.id)
+            try:
+                run = run_named(self.tracker.session(self.session), self.id)
+            except StoreError:  # a session that another worker holds is looked up in the store, which is closed by then
+                if self.tracker.is_closed:
+                    raise gone from None
+                raise
             if run is not None and run.state in states:
                 return run.state
             if self.tracker.is_closed:
-                raise Refused("runtime", "it is shut down", "start another")
+                raise gone
             if run is None:
                 return self._end().state
             await self.tracker.change(self.session, is_there)
@@ -243,8 +251,14 @@ async def within(tracker: Host, future: asyncio.Future[T], timeout_seconds: floa
         return await future
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
-    due_at = tracker.clock.now() + us(timeout_seconds)
-    wakeup = tracker.clock.call_at(due_at, lambda: None if over.done() else over.set_result(None))
+
+    def is_over() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    # No time has passed already, on a clock that nobody advances, too.
+    clock, lasts = tracker.clock, us(timeout_seconds)
+    wakeup = clock.call_at(clock.now() + lasts, is_over) if lasts else loop.call_soon(is_over)
     try:
         either: list[asyncio.Future[Any]] = [future, over]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -290,13 +304,16 @@ def decide_input(
     if decision.content is not None:
         bound = limits.request_bytes_max
         content = text_of(f"decision on {request}", decision.content, "request_bytes_max", bound)
+        if decision.kind != "answer":
+            check_kind(f"feedback on {request}", decision.content, str, "use a text")
+    text = fitted(decision.content) if decision.kind == "reject" and decision.content is not None else ""
     if decision.kind == "answer" and decision.content in (None, "", [], {}):
         raise Invalid(f"request {request}", "the answer is empty", "say something, or reject it")
     if known is not None and decision.kind == "answer":
         check_answer(known, decision.content)
     seen = digest if digest is not None else "" if known is None else known.digest
     name = decision_id or f"d-{digest_of(run, request, decision.kind, content, by)[:16]}"
-    return Decide(run, request, name, decision.kind, by, seen, content)
+    return Decide(run, request, name, decision.kind, by, seen, content, text)
 
 
 def open_requests(run: str, requests: tuple[Request, ...]) -> tuple[OpenRequest, ...]:

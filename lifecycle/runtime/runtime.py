@@ -31,6 +31,7 @@ from lifecycle.runtime.border import (
     check_not_empty,
     check_session_id,
     fitted,
+    in_words,
 )
 from lifecycle.runtime.clock import Clock
 from lifecycle.runtime.controllers import RunAborted
@@ -416,15 +417,7 @@ def returned(grant: Grant, result: Any) -> ExecutionSettled:
 def raised(grant: Grant, error: BaseException | None) -> ExecutionSettled:
     """Make the fact of an exception; where it was raised goes to the log at level debug."""
     log.debug("run %s of session %s: its code raised", grant.id, grant.session, exc_info=error)
-    try:
-        said = str(error)
-    except Exception as fault:  # an exception that cannot say what it is
-        said = f"its text cannot be made ({type(fault).__name__})"
-    if isinstance(error, LifecycleError):
-        text = fitted(said)
-    else:
-        text = fitted(f"{type(error).__name__}: {said}" if said else type(error).__name__)
-    return ExecutionSettled(grant.execution, grant.token, Failure(text))
+    return ExecutionSettled(grant.execution, grant.token, Failure(fitted(in_words(error))))
 
 
 # -- agents -----------------------------------------------------------------------------------------------------------
@@ -465,7 +458,7 @@ def name_of_agent(agent: Agent) -> str:
     kind = ""
     while isinstance(agent, functools.partial):
         agent, kind = agent.func, "partial of "
-    if not hasattr(agent, "__qualname__"):
+    if not (hasattr(agent, "__qualname__") and hasattr(agent, "__module__")):
         agent, kind = type(agent), f"{kind}object of "
     name = f"{agent.__module__}:{agent.__qualname__}"
     return f"{kind}{name}"

@@ -123,6 +123,7 @@ class Stepping:
         self._retries = 0
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._has_store = False
         self.elsewhere = Elsewhere(self)
         self._writer: Writer | None = None
@@ -136,7 +137,10 @@ class Stepping:
 
     def posted(self, session: str, given: Input | Late) -> asyncio.Future[Any]:
         """Put an input in line; the future is of its reply, once it is durable and performed, or of what it raises."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and loop is not self._loop:
+            raise Refused("runtime", "it is at work on another event loop", "use asyncio.run_coroutine_threadsafe")
+        future: asyncio.Future[Any] = loop.create_future()
         self._post(session, Item(given, self.clock.now(), future))
         return future
 
@@ -642,9 +646,19 @@ class Stepping:
         return line is not None and line.session is not None
 
     def check_leases(self) -> None:
-        """Let go of every session with code at work here that another worker has taken."""
+        """Let go of every session that another worker has taken: at once where code is at work, then of the others."""
         for line in [line for line in self._lines.values() if line.grant is not None]:
             self.check_lease(line)
+        self._check_leases_of([name for name, line in self._lines.items() if line.grant is None])
+
+    def _check_leases_of(self, names: list[str]) -> None:
+        """Look at some sessions, and let the loop turn before the next: whoever shows or awaits them is told the truth."""
+        for name in names[:LEASES_CHECKED_AT_ONCE]:
+            line = self._lines.get(name)
+            if line is not None and not self._closed:
+                self.check_lease(line)
+        if names[LEASES_CHECKED_AT_ONCE:] and not self._closed:
+            asyncio.get_running_loop().call_soon(self._check_leases_of, names[LEASES_CHECKED_AT_ONCE:])
 
     def check_lease(self, line: Line) -> None:
         """Let go of a session if another worker has taken it; one whose step is on its way will hear of it."""
@@ -700,6 +714,9 @@ BEFORE_TIMERS = frozenset({Recovered, TimerFired})
 
 NAMING_A_RUN = (AbortRun, Begin, Decide)
 BRINGING_QUESTIONS = (RunAsked, ExecutionSettled)
+
+LEASES_CHECKED_AT_ONCE = 64
+"""How many sessions are looked at in one turn of the loop after a late heartbeat."""
 
 
 def slot_state(session: Session) -> str | None:

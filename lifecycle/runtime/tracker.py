@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from lifecycle.errors import NotFound, Refused
@@ -144,12 +145,16 @@ class Tracker(Draining):
     async def abort_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
         """End the head and the queued runs that ``by`` may abort."""
         check_names(self.limits.name_chars_max, session=session, by=by)
-        return await self.replied(session, AbortSession(by, checked_text("text", text)))
+        given = AbortSession(by, checked_text("text", text))
+        with naming(session):
+            return await self.replied(session, given)
 
     async def close_session(self, session: str, *, by: str = LOCAL, text: str = "") -> Reply:
         """Stop every unfinished run and the session."""
         check_names(self.limits.name_chars_max, session=session, by=by)
-        return await self.replied(session, CloseSession(by, checked_text("text", text)))
+        given = CloseSession(by, checked_text("text", text))
+        with naming(session):
+            return await self.replied(session, given)
 
     async def attach(self, session: str, *, alive: Callable[[], bool] | None = None) -> Attachment:
         """Watch a session: while anybody does, it is not reaped. ``alive`` is asked when the attach is judged.
@@ -161,7 +166,8 @@ class Tracker(Draining):
             check_callable("alive", alive, "use a function that says whether the connection is alive, or None")
         name = f"a-{uuid.uuid4().hex[:12]}"
         try:
-            reply = await self.posted(session, lambda: Attach(name, alive is None or bool(alive())))
+            with naming(session):
+                reply = await self.posted(session, lambda: Attach(name, alive is None or bool(alive())))
         except asyncio.CancelledError:  # the client went away while it came: nobody else knows this name
             self.post(session, Detached(name))
             raise
@@ -221,6 +227,17 @@ class Tracker(Draining):
         check_callable("observer", observer, "use a function of one argument, what was observed")
         self._observers.append(observer)
         return lambda: self._observers.remove(observer) if observer in self._observers else None
+
+
+@contextmanager
+def naming(session: str) -> Iterator[None]:
+    """Name the session that is not known: the kernel, asked about none, cannot."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(
+            f"session {session}", error.fact, "check the name; `lifecycle show` lists what there is"
+        ) from None
 
 
 def start_input(

@@ -85,6 +85,15 @@ def in_words(path: Path | str) -> Iterator[None]:
 # -- paths ------------------------------------------------------------------------------------------------------------
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another of its name; none if there is no file of that name any more."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def default_path() -> Path:
     """Return the file that is used when none is named: in the user's data folder."""
     if sys.platform == "darwin":

@@ -35,6 +35,7 @@ from lifecycle.store.files import (
     check_ours,
     create,
     has_process,
+    identity,
     in_words,
     is_new,
     open_beating,
@@ -188,6 +189,7 @@ class SQLiteStore:
         self._writing, self._reading, self._looking = Lock(), Lock(), Lock()
         self._closed = False
         self._process = os.getpid()
+        self._file: tuple[int, int] | None = None
         self._lease_us, self._lasts_us = lease_us, us(LEASE_SECONDS)
         self._me = Worker(0, f"process {self._process}" if worker is None else checked_name(worker), 0)
         self._others: list[Worker] = []
@@ -215,6 +217,7 @@ class SQLiteStore:
                     if is_new(self._path):
                         create(self._path)
             self._writer = open_writer(self._path)
+            self._file = identity(self._path)
         self._reader = open_reader(self._path)
         self.latest()  # where the times are damaged nothing can be judged
 
@@ -638,9 +641,12 @@ class SQLiteStore:
             raise self._undone(connection, fault) from None
 
     def _writable(self) -> sqlite3.Connection:
-        """Return the connection that writes."""
+        """Return the connection that writes; what it writes must be found again by whoever opens the file by its name."""
         if self._writer is None:
             raise self._shut()
+        if identity(self._path) != self._file:
+            fact = "was moved, removed or replaced while it was open, and nothing written now would be found again"
+            raise refuse(self._path, fact, "put it back, or close this store and open one anew")
         if self._process != os.getpid():
             fact = "belongs to the process that opened it, not to a fork of it"
             raise refuse(self._path, fact, "open a store of its own for reading, or start a process that does not fork")

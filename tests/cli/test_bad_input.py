@@ -78,6 +78,14 @@ def test_a_file_that_cannot_be_imported_is_refused(store: str, tmp_path: Path, s
     assert "Traceback" in said("--debug", "run", f"{path}:agent", "--store", store).err
 
 
+def test_the_line_to_repair_is_one_of_the_file_that_was_named(store: str, tmp_path: Path) -> None:
+    """What a library raises for wrong use of it is told with the line that uses it, not with one of the library."""
+    path = tmp_path / "broken.py"
+    path.write_text("import json\n\nWRONG = json.loads('{')\n", encoding="utf-8")
+    line = one_sentence(said("run", f"{path}:agent", "--session", "s", "--store", store))
+    assert f"({path}, line 3)" in line
+
+
 @pytest.mark.parametrize(
     ("name", "fact"),
     [

@@ -95,6 +95,42 @@ FAULTY = {
     ),
 }  # fmt: skip
 
+NO_WORDS: dict[str, tuple[Any, str]] = {
+    "row as in transitions": (
+        {"rows": [["go", "a", "b"]]},
+        "row 0: ['go', 'a', 'b'] is no Row; write Row(source, trigger, dest)",
+    ),
+    "row as a mapping": ({"rows": ({"trigger": "go"},)}, "row 0: {'trigger': 'go'} is no Row"),
+    "state as a mapping": ({"states": [{"name": "a"}]}, "state 0: {'name': 'a'} is no State, and no name of one"),
+    "state of a number": ({"states": [*SOUND.states, State(5)]}, "state 3: 5 is no name"),  # type: ignore[arg-type]
+    "state without a name": ({"states": [*SOUND.states, ""]}, "state 3: '' is no name"),
+    "trigger of nothing": ({"rows": [Row("a", None, "b")]}, "row 0: None is no name"),  # type: ignore[arg-type]
+    "trigger without a name": ({"rows": [*SOUND.rows, Row("a", "", "b")]}, "row 4: '' is no name"),
+    "source of a number": ({"rows": [Row((1,), "go", "b")]}, "row 0: 1 is no name"),  # type: ignore[arg-type]
+    "no source": ({"rows": [Row((), "go", "b")]}, "row 0: it has no source"),
+    "birth of a trigger only": ({"birth": "bear"}, "birth: 'bear' is no Row"),
+}
+
+
+@pytest.mark.parametrize("what", NO_WORDS)
+def test_what_is_no_declaration_is_said_in_a_sentence(what: str) -> None:
+    """Given rows as another library has them, or names that are none, then that is the error, with its place, anywhere."""
+    changes, told = NO_WORDS[what]
+    wrong = attrs.evolve(SOUND, **changes)
+    for foreign in (False, True):
+        with pytest.raises(DefinitionError) as refused:
+            checked(wrong, foreign)
+        assert {"no declaration"} == {fault.kind for fault in refused.value.faults}  # type: ignore[attr-defined]
+        assert told in str(refused.value)
+
+
+def test_one_state_and_one_row_need_no_list() -> None:
+    """Given a single state or row, or none, then it is taken as that, and a text is never taken for its letters."""
+    assert [State("ab")] == list(Machine("m", "ab", None).states)  # type: ignore[arg-type]
+    assert () == Machine("m", State("a"), None).rows  # type: ignore[arg-type]
+    assert 1 == len(Machine("m", ["a", "b"], Row("a", "go", "b")).rows)
+
+
 SEVERE_ANYWHERE = {"unknown state", "unknown initial", "ambiguous rows"}
 
 

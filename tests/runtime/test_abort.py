@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -201,6 +202,30 @@ async def test_abort_by_a_stranger_is_denied_and_changes_nothing(stage: Stage) -
     await first.abort(by="root")
     await second.abort(by="ada")
     assert ["root", "ada"] == [one.end().who for one in (first, second)]  # type: ignore[union-attr]
+
+
+async def test_refusal_names_whom_to_ask_and_never_who_may_not_either(stage: Stage) -> None:
+    """Given a run of ada's with a decider, when a stranger stops it, then he is sent to those who may, in a sentence."""
+    runtime = await stage.open()
+    run = await stage.start(Actor(), owner="ada", deciders=("eve",))
+    told = []
+    for stop in (run.abort, partial(runtime.abort_session, "s-1"), partial(runtime.close_session, "s-1")):
+        with pytest.raises(Denied) as denied:
+            await stop(by="bob")
+        told.append(str(denied.value))
+    assert [
+        f"run {run.id}: 'bob' may not abort it; ask its owner or an admin",
+        "session s-1: 'bob' may not abort it; ask the owner of one of its runs or an admin",
+        f"session s-1: 'bob' may not close it; ask the owner of run {run.id} or an admin",
+    ] == told
+
+
+async def test_session_that_is_not_known_is_named(stage: Stage) -> None:
+    """Given no such session, when somebody stops, closes or watches it, then the sentence says which one it was."""
+    runtime = await stage.open()
+    for asked in (runtime.abort_session("gone"), runtime.close_session("gone"), runtime.attach("gone")):
+        with pytest.raises(NotFound, match="session gone: not known here; check the name"):
+            await asked
 
 
 async def test_abort_of_a_session_ends_what_the_caller_may_end(stage: Stage) -> None:

@@ -130,6 +130,7 @@ BAD: dict[str, Any] = {
     "class": Async,
     "async generator": generates,
     "generator": generates_plainly,
+    "generator at work": generates_plainly(None),
     "object that generates": Generates(),
     "partial of a generator": functools.partial(generates),
     "two arguments": two_arguments,
@@ -148,6 +149,8 @@ async def test_agent_that_is_none_is_refused_by_name_before_anything_happens(sta
     assert [] == runtime.sessions()
     with pytest.raises(Invalid):
         runtime.register(BAD[kind], "agent")
+    with pytest.raises(Invalid):
+        await runtime.start(BAD[kind], session="s-1")
 
 
 async def test_agent_called_is_the_one_that_was_started(stage: Stage) -> None:
@@ -584,6 +587,9 @@ ERRORS: dict[str, BaseException] = {
     "control characters": ValueError("\x00\x1b[31m\n"),
     "no words": Unspeakable(),
     "a group": ExceptionGroup("several", [ValueError("a"), KeyError("b")]),
+    "a group in a group in a group": functools.reduce(
+        lambda inner, _: ExceptionGroup("one", [inner]), range(5_000), ExceptionGroup("none", [Unspeakable()])
+    ),
 }
 
 
@@ -613,6 +619,25 @@ async def test_agent_that_raises_what_cannot_be_told_fails_its_run(stage: Stage,
     await stage.settle()
     assert (0, "running") == (runtime.counters["commits_failed"], second.state)
     following.returns()
+
+
+async def test_agent_whose_tasks_fail_says_what_each_of_them_raised(stage: Stage) -> None:
+    """Given an agent that works in a task group, when tasks of it fail, then the run's end names their errors.
+
+    That there were two would help nobody.
+    """
+    await stage.open()
+
+    async def fails(error: Exception) -> None:
+        raise error
+
+    async def agent(run: Any) -> None:
+        async with asyncio.TaskGroup() as tools:
+            tools.create_task(fails(TimeoutError("the model is silent")))
+            tools.create_task(fails(Invalid("a", "is none", "use b")))
+
+    end = await (await stage.admit(agent)).wait()
+    assert ("error", "TimeoutError: the model is silent; a: is none; use b") == (end.state, end.text)
 
 
 TEXTS: dict[str, Callable[[Any, Any, Any], Any]] = {

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lifecycle import Invalid, MemoryStore, SystemClock, Tracker, VirtualClock
+from lifecycle import Invalid, MemoryStore, Runtime, SystemClock, Tracker, VirtualClock
 
 from .stage import Actor, Stage, run, turns
 
@@ -103,6 +103,19 @@ async def test_virtual_clock_outlives_many_runtimes(stage: Stage) -> None:
         async with Tracker(stage.disk.open(), clock=clock):  # type: ignore[arg-type]
             assert 1 == len(clock._busy)
     assert [] == clock._busy
+
+
+async def test_waiting_no_time_needs_no_clock_that_goes(stage: Stage) -> None:
+    """Given a clock that nobody advances, when somebody waits for no time at all, then the wait is over at once.
+
+    So a test that fails in the middle of its story closes its runtime, with code at work, and says why it failed.
+    """
+    async with Runtime(stage.disk.open(), clock=VirtualClock()) as runtime:  # type: ignore[arg-type]
+        handle = await runtime.start(Actor(), session="s-1", name="actor")
+        await handle.wait_for("running")
+        for waiting in (handle.wait(timeout_seconds=0), handle.wait_for("ready", timeout_seconds=0)):
+            with pytest.raises(TimeoutError):
+                await waiting
 
 
 async def test_virtual_clock_waits_for_what_is_being_written(stage: Stage) -> None:

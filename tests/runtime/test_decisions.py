@@ -65,6 +65,11 @@ WRONG: dict[str, tuple[type[LifecycleError], Callable[[Any, RunHandle], Any]]] =
     "arguments where none are shown": (Invalid, lambda runtime, run: run.decide("go", answer({"n": 1}), by="ada")),
     "a text of spaces": (Invalid, lambda runtime, run: run.decide("words", answer("  "), by="ada")),
     "an object for words": (Invalid, lambda runtime, run: run.decide("words", answer({"n": 1}), by="ada")),
+    "feedback that is no text": (Invalid, lambda _, run: run.decide("go", reject(["no"]), by="ada")),  # type: ignore[arg-type]
+    "feedback to continue with that is no text": (
+        Invalid,
+        lambda _, run: run.decide("go", reject_and_continue({"n": 1}), by="ada"),  # type: ignore[arg-type]
+    ),
     "another digest": (Conflict, lambda runtime, run: run.decide("go", approve(), by="ada", digest="what I saw")),
     "a stranger": (Denied, lambda runtime, run: run.decide("go", approve(), by="bob")),
     "a decider of another question": (Denied, lambda runtime, run: run.decide("words", answer("hi"), by="eve")),
@@ -211,10 +216,9 @@ async def test_rejection_stops_the_run_and_closes_its_siblings(stage: Stage) -> 
     """Given a batch, when one is rejected, then the run is stopped, the others are withdrawn, and its code is released."""
     runtime = await stage.open()
     handle, actor, _ = await waiting(stage, Approval("A?", id="a"), Approval("B?", id="b"))
-    await handle.decide("a", reject("never"), by="ada")
+    await handle.decide("a", reject('never, "é"'), by="ada")
     end = await handle.wait()
-    assert ("stopped", "rejected", "ada") == (end.state, end.cause, end.who)
-    assert "never" in end.text
+    assert ("stopped", "rejected", "ada", 'never, "é"') == (end.state, end.cause, end.who, end.text)
     how = {hook.request: hook.how for hook in stage.hooks(hooks.WithdrawRequest)}
     assert {"a": "answered", "b": "withdrawn"} == how
     await stage.settle()

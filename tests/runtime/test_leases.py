@@ -22,6 +22,7 @@ from lifecycle import (
     Limits,
     NotFound,
     Park,
+    Refused,
     RunHandle,
     Runtime,
     SQLiteStore,
@@ -203,6 +204,18 @@ async def test_client_attaches_where_its_session_is(workers: Workers) -> None:
         await shell.attach("s-1")
 
 
+async def test_wait_for_a_run_elsewhere_is_refused_when_the_runtime_closes(workers: Workers) -> None:
+    """Given somebody who waits here for a run that another worker holds, when this runtime closes, then they hear that."""
+    holder, shell = await workers.open("holder"), await workers.open("shell")
+    mine = await started(holder)
+    theirs = shell.run("s-1", mine.id)
+    waiting = [asyncio.ensure_future(wait) for wait in (theirs.wait(), theirs.wait_for("ready"))]
+    await workers.settle()
+    await shell.close()
+    for told in await asyncio.gather(*waiting, return_exceptions=True):
+        assert isinstance(told, Refused) and "shut down" in str(told)
+
+
 async def test_holder_that_does_not_answer_has_done_nothing(workers: Workers) -> None:
     """Given a holder that beats and answers nothing, when the time for it is over, then the request is taken back."""
     holder, shell = await workers.open("holder"), await workers.open("shell")
@@ -299,6 +312,34 @@ async def test_stalled_worker_is_fenced_and_its_code_stopped(workers: Workers) -
     end = await waiting
     assert ("interrupted", "crashed") == (end.state, end.cause)
     assert "other" == other.store.holder("s-1")
+
+
+@pytest.mark.parametrize("sessions", [1, 70])
+async def test_stalled_worker_tells_what_became_of_a_parked_run_elsewhere(workers: Workers, sessions: int) -> None:
+    """Given parked runs, no code at work, and a worker that stalls past its lease while another answers one of them,
+
+    then at the next heartbeat it shows how that run ended, and whoever waits for it here is told; nobody has to ask.
+    """
+    stalled, other = await workers.open("stalled"), await workers.open("other")
+    runs = [await started(stalled, session=f"s-{number}") for number in range(sessions)]
+    waiting = [asyncio.ensure_future(run.wait()) for run in runs]
+    reached = asyncio.ensure_future(runs[-1].wait_for("ready"))
+    workers.time.pass_by(11)
+    other.beat()
+    other.take_over()
+    await workers.settle()
+    theirs = other.run(runs[-1].session, runs[-1].id)
+    await theirs.decide("q", approve())
+    assert True is (await theirs.wait()).result
+    assert ("waiting_for_human", False) == (runs[-1].state, waiting[-1].done())
+    stalled.beat()
+    await workers.settle()
+    assert waiting[-1].done() and reached.done()
+    assert (waiting[-1].result(), reached.result()) == (await theirs.wait(), "ready")
+    assert ("ready", None) == (runs[-1].state, stalled.show(runs[-1].session).active)
+    assert sessions == stalled.counters["reloaded"]
+    for task in waiting[:-1]:
+        task.cancel()
 
 
 async def test_worker_that_stalls_between_grant_and_call_calls_nothing(workers: Workers) -> None:

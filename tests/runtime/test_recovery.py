@@ -26,7 +26,7 @@ from lifecycle import (
     hooks,
     reject_and_continue,
 )
-from lifecycle.kernel.replies import AlreadyEnded, Decided
+from lifecycle.kernel.replies import Aborted, AlreadyEnded, Decided
 from lifecycle.runtime import Runtime
 
 from .stage import NO_GRACE, Actor, Stage, gathered, run, said, until
@@ -336,6 +336,66 @@ async def test_code_that_was_closing_is_over_with_its_process(stage: Stage) -> N
     view = runtime.show("s-1")
     assert (None, "running", 0, 1) == (view.closing, view.state, runtime.counters["abandoned"], len(new.called))
     new.returns()
+
+
+async def test_stop_that_was_confirmed_is_not_undone_by_a_crash(stage: Stage) -> None:
+    """[Hermes 99906] Given a run that may be run again, when it is stopped and the process dies before its code returns,
+
+    then the next process calls that code no more, and the end stays what the user was told.
+    """
+    await stage.open(policy=NO_GRACE)
+    actor = Actor(stubborn=True)
+    handle = await stage.start(actor, on_crash="rerun")
+    assert Aborted((handle.id,)) == await handle.abort(text="enough")
+    actor.stubborn = False
+    await stage.crash()
+    runtime = await stage.open(agents=stage.agents(), policy=NO_GRACE)
+    await stage.settle()
+    end = runtime.run("s-1", handle.id).end()
+    assert ("interrupted", "aborted", "enough") == (end.state, end.cause, end.text)
+    assert (1, None, "interrupted") == (len(actor.called), runtime.show("s-1").closing, runtime.show("s-1").state)
+
+
+async def test_run_that_is_taken_up_again_can_be_stopped_before_it_begins(stage: Stage) -> None:
+    """[OpenClaw 140467] Given a run that a recovery has offered anew, when it is stopped before its code is called,
+
+    then it is over at once, is not called, and the session is free for the next input.
+    """
+    await stage.open(policy=NO_GRACE)
+    actor, following = Actor(), Actor()
+    handle = await stage.start(actor, on_crash="rerun")
+    await stage.crash()
+    runtime = await stage.open(policy=NO_GRACE)  # no agent is known yet, so the offer stands
+    again = runtime.run("s-1", handle.id)
+    assert ("starting", (handle.id,)) == (again.state, tuple(run.id for run in runtime.show("s-1").runs))
+    assert Aborted((handle.id,)) == await again.abort()
+    runtime.register(actor, stage.name_of(actor))
+    await stage.start(following)
+    assert ("interrupted", 1, 1) == (again.state, len(actor.called), len(following.called))
+    following.returns()
+
+
+async def test_run_that_fails_when_it_is_run_again_is_over_like_any_other(stage: Stage) -> None:
+    """[Hermes 46934] Given a run that is run again after a crash, when its code raises, then it is in error, no mark of
+
+    the recovery is left, and the next input is a run of its own that no later crash mixes up with it.
+    """
+    await stage.open(policy=NO_GRACE)
+    actor, following = Actor(), Actor()
+    handle = await stage.start(actor, on_crash="rerun")
+    await stage.crash()
+    runtime = await stage.open(agents=stage.agents(), policy=NO_GRACE)
+    await stage.settle()
+    actor.raises(ValueError("gone stale"))
+    await stage.settle()
+    second = await stage.start(following, on_crash="rerun")
+    await stage.crash()
+    runtime = await stage.open(agents=stage.agents(), policy=NO_GRACE)
+    await stage.settle()
+    end = runtime.run("s-1", handle.id).end()
+    assert ("error", "ValueError: gone stale") == (end.state, end.text)
+    assert (2, [second.id] * 2, second.id) == (len(actor.called), following.called, runtime.show("s-1").active)
+    following.returns()
 
 
 async def test_attachments_die_with_their_process_and_the_grace_is_fresh(stage: Stage) -> None:

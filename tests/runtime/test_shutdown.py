@@ -14,6 +14,7 @@ import pytest
 from lifecycle import Approval, Clock, Policy, Refused, Runtime, SQLiteStore, StoreError, VirtualClock, approve
 from lifecycle.kernel import inputs as i
 from lifecycle.kernel.engine import KERNEL
+from lifecycle.kernel.replies import Aborted, AlreadyEnded
 from lifecycle.runtime import ShutdownReport
 from lifecycle.runtime.clock import Wakeup
 from lifecycle.runtime.line import Line, Until
@@ -176,6 +177,32 @@ async def test_close_lets_go_of_code_that_was_closing_already(stage: Stage) -> N
     stubborn.stubborn = False
     stubborn.returns()
     await turns(5)
+
+
+@pytest.mark.parametrize("first", ["stop", "shutdown"])
+async def test_stop_beside_a_shutdown_is_told_as_what_came_first(stage: Stage, first: str) -> None:
+    """[OpenClaw 110209] Given a user who stops a run in the very moment of a shutdown, then whoever came first is the
+
+    cause, for the one who waits, in the record and in the report; a stop by the user is no shutdown.
+    """
+    await stage.open(policy=NO_GRACE)
+    handle = await stage.start(Actor())
+    waiting = asyncio.ensure_future(handle.wait())
+    await turns(2)
+    if first == "stop":
+        stopping = asyncio.ensure_future(handle.abort())
+        await turns(1)
+        report = await stage.close()
+    else:
+        closing = asyncio.ensure_future(stage.close())
+        await until(lambda: handle.end() is not None)
+        stopping = asyncio.ensure_future(handle.abort())
+        report = await closing
+    told, end = (await asyncio.gather(stopping, return_exceptions=True))[0], await waiting
+    cause = "aborted" if first == "stop" else "shutdown"
+    assert ("interrupted", cause) == (end.state, end.cause)
+    assert ((handle.id,) if first == "shutdown" else ()) == report.aborted
+    assert isinstance(told, Aborted if first == "stop" else AlreadyEnded | Refused)
 
 
 async def test_close_called_by_an_agent_does_not_wait_for_that_agent(stage: Stage) -> None:
@@ -539,7 +566,6 @@ async def test_run_that_ends_by_itself_is_not_reported_as_aborted(stage: Stage) 
     actor = Actor()
     handle = await stage.start(actor)
     with stage.store.held():
-        actor.checkpoint(1)
         actor.returns("done")
         await turns(5)
         closing_it = asyncio.ensure_future(stage.runtime.close())

@@ -554,3 +554,44 @@ async def attached(stage: Stage, runtime: Any) -> Any:
     actor.returns()
     await stage.settle()
     return await runtime.attach("s-1")
+
+
+GONE: dict[str, Callable[[Path], Any]] = {
+    "removed": lambda path: path.unlink(),
+    "moved": lambda path: path.rename(path.with_name("moved.db")),
+    "replaced": lambda path: (path.unlink(), path.write_bytes(b"something else")),
+    "gone with its folder": lambda path: path.parent.rename(path.parent.with_name("elsewhere")),
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+async def test_nothing_is_acknowledged_that_nobody_would_find_again(file_stage: Stage, how: str) -> None:
+    """Given a store whose file is moved, removed or replaced while it is open, when somebody asks for something,
+
+    then they get StoreError, which says so and what to do; put back, it goes on, and what waited is kept there.
+    """
+    stage, path = file_stage, file_stage.disk.path
+    assert path is not None
+    runtime = await stage.open(policy=NO_GRACE)
+    actor = Actor()
+    handle = await stage.start(actor)
+    kept = path.with_name("kept.db")
+    kept.hardlink_to(path)
+    folder = path.parent
+    GONE[how](path)
+    said = "was moved, removed or replaced while it was open, and nothing written now would be found again"
+    for asked in (lambda: stage.admit(Actor(), session="s-2"), handle.abort):
+        with pytest.raises(StoreError, match=f"{said}; put it back, or close this store and open one anew"):
+            await asked()
+    actor.returns("the answer")
+    await stage.pass_time(30)
+    assert (None, ["s-1"]) == (handle.end(), [view.id for view in runtime.sessions()])
+
+    if how == "gone with its folder":
+        folder.with_name("elsewhere").rename(folder)
+    else:
+        kept.replace(path)
+    await stage.pass_time(30)
+    await stage.close()
+    await stage.open(policy=NO_GRACE)
+    assert "the answer" == stage.runtime.run("s-1", handle.id).end().result

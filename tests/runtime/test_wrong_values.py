@@ -27,6 +27,7 @@ from lifecycle import (
     MemoryStore,
     Park,
     Policy,
+    Refused,
     RunEnd,
     Runtime,
     SignIn,
@@ -37,7 +38,7 @@ from lifecycle import (
     approve,
 )
 
-from .stage import NO_GRACE, Actor, Stage, gathered
+from .stage import HANG_SECONDS, NO_GRACE, Actor, Stage, gathered
 
 WRONG: dict[str, Any] = {
     "None": None,
@@ -366,3 +367,34 @@ def test_end_of_a_run_is_no_handle() -> None:
     with pytest.raises(Invalid) as error:
         asyncio.run(runtime.begin(end))  # type: ignore[arg-type]
     assert of_ours(error.value)
+
+
+async def test_request_from_another_event_loop_is_refused(stage: Stage) -> None:
+    """Given a server that calls from a thread with a loop of its own, then nothing happens there, and it is told how to.
+
+    Two loops at work on one session would be two writers without a lock.
+    """
+    runtime = await stage.open()
+    handle = await stage.start(Actor())
+    before = stage.value()
+    told: list[BaseException] = []
+
+    async def asking() -> None:
+        for ask in (handle.abort, lambda: runtime.start(Actor(), session="s-2", name="agent")):
+            try:
+                await ask()
+            except Refused as refused:
+                told.append(refused)
+
+    await asyncio.to_thread(lambda: asyncio.run(asking()))
+    assert ["runtime: it is at work on another event loop; use asyncio.run_coroutine_threadsafe"] * 2 == [
+        str(one) for one in told
+    ]
+    assert (before, ["s-1"]) == (stage.value(), [view.id for view in runtime.sessions()])
+
+    def from_a_thread() -> object:
+        return asyncio.run_coroutine_threadsafe(handle.abort(), loop).result(HANG_SECONDS)
+
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(from_a_thread)
+    assert "interrupted" == handle.state

@@ -1,0 +1,90 @@
+"""The heartbeat: what is held here is renewed whatever the event loop does, and what a look calls for comes to it.
+
+What lives here: the thread against a store that only counts. What must not: leases; those are the store's and the
+kernel's. The law of this file: a beat is waited for, never a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from lifecycle import Limits, StoreError
+from lifecycle.runtime.beating import Beating
+from lifecycle.store.port import Look
+
+from .stage import HANG_SECONDS, until
+
+OFTEN = Limits(look_seconds=0.001, lease_renewal_seconds=0.001)
+
+
+class Heart:
+    """A store of which only the heart is there: ``enough`` is set at the third beat; ``verdicts`` are what beats say."""
+
+    def __init__(self, *verdicts: bool | StoreError, usually: bool = True) -> None:
+        self.beats = 0
+        self.enough = threading.Event()
+        self.verdicts, self.usually = list(verdicts), usually
+
+    def renew(self) -> bool:
+        """Beat."""
+        self.beats += 1
+        if self.beats == 3:
+            self.enough.set()
+        verdict = self.verdicts.pop(0) if self.verdicts else self.usually
+        if isinstance(verdict, StoreError):
+            raise verdict
+        return verdict
+
+    def look(self) -> Look:
+        """See nobody and nothing."""
+        return Look()
+
+
+def beating(heart: Heart, heard: list[bool]) -> Beating:
+    """Let a heart beat; ``heard`` gets, for each look that called for something, whether the beat was late."""
+    store: Any = heart
+    return Beating(store, OFTEN, lambda look, late: heard.append(late))
+
+
+async def test_heart_beats_while_the_event_loop_stands_still() -> None:
+    """[LobeHub 18572] Given code that keeps the event loop for itself, then what is held here is renewed all the same."""
+    heart = Heart()
+    thread = beating(heart, [])
+    assert heart.enough.wait(HANG_SECONDS), "the heart waits for the loop"
+    thread.stop()
+
+
+async def test_late_beat_is_told_to_the_event_loop() -> None:
+    """Given a beat that came too late, then the loop hears of it once, when it turns again; beats in time tell nothing."""
+    heart, heard = Heart(True, False), []
+    thread = beating(heart, heard)
+    assert heart.enough.wait(HANG_SECONDS)
+    await until(lambda: heard)
+    thread.stop()
+    assert [True] == heard
+
+
+async def test_beat_that_fails_is_followed_by_the_next(caplog: pytest.LogCaptureFixture) -> None:
+    """Given a store that fails at a beat, then that is said, and the heart goes on."""
+    heart, heard = Heart(StoreError("store", "is locked", "wait")), []
+    thread = beating(heart, heard)
+    assert heart.enough.wait(HANG_SECONDS)
+    thread.stop()
+    assert ["the heartbeat failed (store: is locked; wait)"] == [record.getMessage() for record in caplog.records]
+    assert [] == heard
+
+
+async def test_heart_ends_when_its_event_loop_is_gone() -> None:
+    """Given a loop that was closed under a heart, when there is something to tell, then the thread ends quietly."""
+    made: list[Beating] = []
+
+    async def elsewhere() -> None:
+        made.append(beating(Heart(usually=False), []))
+
+    await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
+    made[0]._thread.join(HANG_SECONDS)
+    assert not made[0]._thread.is_alive()
