@@ -627,7 +627,10 @@ class Stepping:
             self._reload(line, lost_lease(line.id, line.lease, kept.lease, kept.holder))
 
     def take_over(self) -> None:
-        """Take up every session that nobody holds any more, and recover it."""
+        """Take up every session that nobody holds any more, and recover it.
+
+        One that is in memory here was this worker's before others took it, who are gone in their turn.
+        """
         if self._closing is not None:
             return
         try:
@@ -636,8 +639,13 @@ class Stepping:
             log.warning("%s", error)
             return
         for name in left:
-            if name not in self._lines and not self._closed:
+            if self._closed:
+                return
+            line = self._lines.get(name)
+            if line is None:
                 self._recover(name)
+            else:
+                self.check_lease(line)
 
     @property
     def is_closed(self) -> bool:

@@ -19,7 +19,7 @@ import pytest
 
 from lifecycle.errors import Invalid, StoreError
 from lifecycle.kernel import inputs as i
-from lifecycle.kernel.lease import Lease
+from lifecycle.kernel.lease import Lease, Sharing
 from lifecycle.kernel.replies import Aborted, Decided, Reply, rejection_of
 from lifecycle.kernel.values import us
 from lifecycle.store import Commit, Compacted, Kept, SQLiteStore, files, schema, sqlite
@@ -265,7 +265,7 @@ def test_look_tells_who_is_at_work(opened: Callable[[str], SQLiteStore], time: L
     assert (first.worker,) == first.look().workers
     second = opened("second")
     seen = first.look()
-    assert ((first.worker, second.worker), second.worker, True) == (seen.workers, seen.newest, seen.changed)
+    assert ((first.worker, second.worker), 0, True) == (seen.workers, seen.gone, seen.changed)
     assert not first.look().changed
     time.pass_by(11)
     first.renew()
@@ -514,7 +514,7 @@ def test_control_of_a_reply_without_the_epoch(
     opened: Callable[[str], SQLiteStore], time: LeaseTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given replies that need no lease, then the story of the stalled worker that answers fails."""
-    monkeypatch.setattr(schema, "ANSWER_UNDER", unchecked(schema.ANSWER_UNDER))
+    monkeypatch.setattr(Sharing, "may_answer", lambda self, note, kept, lease, by: self.is_open(note))
     with pytest.raises(AssertionError):
         test_reply_without_a_step_needs_the_lease(opened, time)
 
@@ -523,7 +523,7 @@ def test_control_without_the_inbox_in_the_step(
     opened: Callable[[str], SQLiteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given steps that are kept whether or not their request is still there, then the story of the taken back one fails."""
-    monkeypatch.setattr(schema, "IS_UNANSWERED", "SELECT 1 WHERE ?")
+    monkeypatch.setattr(Sharing, "is_open", lambda self, note: True)
     monkeypatch.setattr(
         sqlite, "execute_all", lambda connection, statement, rows: executed(connection, statement, rows)
     )
