@@ -271,7 +271,17 @@ def test_look_tells_who_is_at_work(opened: Callable[[str], SQLiteStore], time: L
     first.renew()
     assert () == first.look().workers[1:]
     second.close()
-    assert (first.worker,) == first.look().workers
+    assert ((first.worker,), 1) == (first.look().workers, first.look().gone)
+
+
+def test_look_counts_whom_it_finds_gone(opened: Callable[[str], SQLiteStore]) -> None:
+    """Given a worker that comes and dies between two looks, then the next look removes its row, and counts it."""
+    first = opened("first")
+    assert 0 == first.look().gone
+    second = opened("second")
+    assert second._lock is not None
+    second._lock.release()  # as the operating system does when the process dies
+    assert ((first.worker,), 1) == (first.look().workers, first.look().gone)
 
 
 def test_name_of_a_worker_is_taken_once(opened: Callable[[str], SQLiteStore], time: LeaseTime, tmp_path: Path) -> None:
