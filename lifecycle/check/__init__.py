@@ -14,7 +14,8 @@ from lifecycle.check.properties import Checked, Event, Invariant, LeadsTo
 from lifecycle.check.replay import Life, Lived, replay
 from lifecycle.check.retracing import faults_along
 from lifecycle.check.shared.configuration import SHARED, SHARED_LARGE, Workers
-from lifecycle.check.shared.world import Conduct, Shared
+from lifecycle.check.shared.scene import Conduct
+from lifecycle.check.shared.world import Shared
 from lifecycle.check.story import Counterexample
 from lifecycle.check.variants import Mutant
 from lifecycle.check.verdict import (

@@ -178,6 +178,17 @@ def recovery_without_controllers(session: Session | None, given: Input, now: int
     return altered(step, hooks=kept)
 
 
+def recovery_ends_as_rerun(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Tell whoever reads a stream that its run is run again, although only its process is another."""
+    if not isinstance(given, Recovered):
+        return step
+    told = tuple(
+        altered(hook, reason="rerun") if isinstance(hook, hooks.EndSegment) and hook.reason == "recovery" else hook
+        for hook in step.hooks
+    )
+    return altered(step, hooks=told)
+
+
 def recovery_keeps_clients(session: Session | None, given: Input, now: int, step: Step) -> Step:
     """Take over with the connections of a process that is gone."""
     if not isinstance(given, Recovered) or step.session is session or step.session is None:
@@ -535,6 +546,16 @@ BY_HAND: tuple[Mutant, ...] = (
         "recovery-forgets-controllers",
         "after a crash nobody can abort what goes on",
         lambda: Changed(recovery_without_controllers),
+    ),
+    Mutant(
+        "recovery-told-as-rerun",
+        "who reads a stream hears that its run begins anew",
+        lambda: Changed(recovery_ends_as_rerun),
+    ),
+    Mutant(
+        "attached-twice",
+        "a client that attaches again is there twice",
+        lambda: without_judge(Attach, "not_attached_yet"),
     ),
     Mutant("recovery-keeps-clients", "after a crash the dead are attached", lambda: Changed(recovery_keeps_clients)),
     Mutant("next-before-settled", "two runs' code works at once", lambda: Changed(next_before_settled)),

@@ -26,14 +26,15 @@ from lifecycle.check import (
 from lifecycle.check.assuming import resting
 from lifecycle.check.picturing import picture
 from lifecycle.check.regression import file_of_tests
-from lifecycle.check.shared import world as shared_world
+from lifecycle.check.shared import scene as scenes
 from lifecycle.check.shared.exploring import SharedFound, explore_shared
 from lifecycle.check.shared.judging import promised_in
 from lifecycle.check.shared.life import SharedLife
 from lifecycle.check.shared.mutants import SHARED_MUTANTS
 from lifecycle.check.shared.rules import CLAUSES, broken_by
+from lifecycle.check.shared.scene import Deed
 from lifecycle.check.shared.state import State, canonical, first, plain_request
-from lifecycle.check.shared.world import Deed, SharedWorld
+from lifecycle.check.shared.world import SharedWorld
 from lifecycle.check.telling import lines, record, told
 from lifecycle.errors import Invalid
 
@@ -93,7 +94,7 @@ def test_what_a_state_forgets_makes_no_difference(config: Workers, monkeypatch: 
     found = explore_shared(SharedWorld(config))
     known = {state for state, (_, depth) in zip(found.values, found.at, strict=True)}
     near = shallowest(config, found, DEPTH[config.name])
-    monkeypatch.setattr(shared_world, "canonical", lambda state: state._replace(request=plain_request(state)))
+    monkeypatch.setattr(scenes, "canonical", lambda state: state._replace(request=plain_request(state)))
     world, whole = SharedWorld(config), {first(config.workers)}
     seen, grown = set(whole), False
     for _ in range(DEPTH[config.name]):

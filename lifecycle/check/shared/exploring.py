@@ -16,8 +16,9 @@ from lifecycle.check.graph import Arc, Lasso, broken_promise
 from lifecycle.check.search import uncollected
 from lifecycle.check.shared.promises import SharedPromise
 from lifecycle.check.shared.rules import broken_by
+from lifecycle.check.shared.scene import Deed
 from lifecycle.check.shared.state import State, first
-from lifecycle.check.shared.world import Deed, Next, SharedWorld
+from lifecycle.check.shared.world import Next, SharedWorld
 
 AT_ONCE = 500
 """How many states are visited before whoever watches is asked whether to go on."""

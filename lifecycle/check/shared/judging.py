@@ -21,7 +21,8 @@ from lifecycle.check.shared.exploring import (
 )
 from lifecycle.check.shared.promises import SharedPromise, promises_of
 from lifecycle.check.shared.rules import CLAUSES, rules_of
-from lifecycle.check.shared.world import Deed, SharedWorld
+from lifecycle.check.shared.scene import Deed
+from lifecycle.check.shared.world import SharedWorld
 from lifecycle.check.story import Counterexample
 from lifecycle.check.world import Stepper
 from lifecycle.machines import LEASE
@@ -60,7 +61,7 @@ class SharedEvidence:
         self.rules |= {one.name: one.sentence for one in rules_of(config)}
         self.rows = tuple(f"row {name_of_row(LEASE, row)}" for row in rows_of(LEASE))
         found = explore_shared(world, limit=limit, progress=progress, watch=self.watch if self._missing else None)
-        self.met |= {f"row {name}" for name in world.rows_met()}
+        self.met |= {f"row {name}" for name in world.decisions.rows_met()}
         examples = [example_of(one, config, found) for one in found.broken.values()]
         self.promised |= {one.name: one.sentence for one in promises_of(config)}
         if found.complete and not found.broken:

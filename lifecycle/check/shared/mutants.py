@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import attrs
 
-from lifecycle.check.shared.world import Conduct, Shared
+from lifecycle.check.shared.scene import Conduct
+from lifecycle.check.shared.world import Shared
 from lifecycle.check.variants import Mutant, variants
 from lifecycle.kernel.lease import BEHIND, LOST, TAKEN_BACK, Lease, Note, Sharing, Stands, Worker
 from lifecycle.kernel.replies import Done, Reply

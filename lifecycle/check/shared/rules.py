@@ -12,8 +12,8 @@ from collections.abc import Callable
 import attrs
 
 from lifecycle.check.shared.configuration import Workers
+from lifecycle.check.shared.scene import Deed
 from lifecycle.check.shared.state import BEATING, GONE, NOBODY, OPEN, TAKEN_OUT, State
-from lifecycle.check.shared.world import Deed
 from lifecycle.kernel.inputs import Recovered
 from lifecycle.kernel.lease import LOST
 

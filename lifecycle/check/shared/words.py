@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lifecycle.check.shared.life import SharedLife, SharedLived
+from lifecycle.check.shared.scene import NOTHING_DONE, Deed
 from lifecycle.check.shared.state import (
     ABSENT,
     ANSWERED,
@@ -25,7 +26,7 @@ from lifecycle.check.shared.state import (
     Process,
     State,
 )
-from lifecycle.check.shared.world import NOTHING_DONE, Deed, SharedWorld
+from lifecycle.check.shared.world import SharedWorld
 from lifecycle.check.words import changed_by, replied, state_in_words
 from lifecycle.kernel.lease import BEHIND, LOST, TAKEN_BACK
 
