@@ -1,4 +1,5 @@
-# Each target sets up what it needs in $(VENV), and none needs root. Everything runs on the built wheel, not on the tree.
+# Each target sets up what it needs in $(VENV), and none needs root. Everything runs on the built wheel, not on the tree,
+# but for what is generated from it.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -23,10 +24,11 @@ run: $(VENV)/.wheel
 bench: $(VENV)/.wheel
 	$(BIN)/python -m benchmarks
 
-diagrams: $(VENV)/.wheel
-	$(BIN)/python diagrams/generate.py
-	$(BIN)/python docs/reference/tables.py
-	$(BIN)/python docs/reference/mutants.py
+# What is generated describes the tree as it is: no wheel stands between them, be it stale or not.
+diagrams: $(VENV)/.tools
+	PYTHONPATH=$(CURDIR) $(BIN)/python diagrams/generate.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/tables.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/mutants.py
 
 # Every check is made, whichever fails; at the end those that failed are named.
 CHECK := failed=; check() { echo "== $$1"; name=$$1; shift; "$$@" || failed="$$failed $$name"; }

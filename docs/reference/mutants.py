@@ -1,7 +1,7 @@
 """Write the table of mutants from what the checker finds.
 
 What lives here: how kills become rows of a page. What must not: a fact of its own. The law of this file: ``page()`` says
-what the page must contain; a test compares, ``make diagrams`` writes. It searches for half a minute.
+what the page must contain; a test compares, ``make diagrams`` writes. It searches for a minute.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ HEAD = """# Mutants
 
 Written by `make diagrams` from what the checker finds; do not edit.
 
-A mutant is the kernel with one rule switched off. Each is explored in the configurations that `lifecycle check` explores,
-until the first property breaks. *Moves* counts those of the counterexample, its last one included, and *faults* those
-among them that nobody wants (a crash, a late or foreign input). How a mutant is made is said in
-[how the checker works](../explanation/how-the-checker-works.md); `lifecycle check --without NAME` tells its story.
+A mutant is the kernel with one rule switched off, or one of the decisions and habits by which workers share a store. Each
+is explored in the configurations that `lifecycle check` explores, until the first property breaks. *Moves* counts those of
+the counterexample, its last one included, and *faults* those among them that nobody wants (a crash, a stall, a late or
+foreign input). How a mutant is made is said in [how the checker works](../explanation/how-the-checker-works.md);
+`lifecycle check --without NAME` tells its story.
 """
 
 

@@ -6,17 +6,24 @@ assumption that nothing rests on is told as much as one that everything rests on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
-from lifecycle.check.configuration import SMALL, Configuration
+from lifecycle.check.configuration import Configuration
 from lifecycle.check.found import Explored
 from lifecycle.check.promises import Promise
 from lifecycle.check.search import explore
+from lifecycle.check.shared import judging
+from lifecycle.check.shared.configuration import Workers
+from lifecycle.check.shared.exploring import SharedFound, explore_shared
+from lifecycle.check.shared.promises import SharedPromise
+from lifecycle.check.shared.world import SharedWorld
 from lifecycle.check.slices import Slices
-from lifecycle.check.verdict import Counterexample, Progress, bits, counterexample_of, promised_in
+from lifecycle.check.story import Counterexample
+from lifecycle.check.verdict import Progress, bits, counterexample_of, promised_in
 from lifecycle.check.world import Stepper, World
+from lifecycle.check.worlds import DEFAULT, AnyWorld
 from lifecycle.kernel import KERNEL
 
 
@@ -38,7 +45,7 @@ class Resting:
 
 
 def resting(
-    configurations: Iterable[Configuration] = SMALL,
+    configurations: Iterable[AnyWorld] = DEFAULT,
     kernel: Stepper = KERNEL,
     *,
     limit: int | None = None,
@@ -49,15 +56,39 @@ def resting(
     A configuration that cannot be explored to its end, or whose kernel breaks a rule, says nothing.
     """
     for config in configurations:
-        slices = Slices(World(config, kernel))
         told = None if progress is None else (lambda found, name=config.name: progress(name, found))
-        found = explore(slices, limit=limit, progress=told)
-        if not found.complete or found.violations:
-            continue
-        for one in withdrawn(config, slices, found):
+        found, judged = rested(config, kernel, limit, told)
+        for one in judged:
             yield one
             if told is not None and told(found):
                 return
+
+
+Told = Callable[[Explored], bool] | None
+"""Told what was found so far; says whether to stop."""
+
+
+def rested(config: AnyWorld, kernel: Stepper, limit: int | None, told: Told) -> tuple[Explored, Iterator[Resting]]:
+    """Explore one configuration, and judge its promises; none of one that says nothing."""
+    if isinstance(config, Workers):
+        shared = explore_shared(SharedWorld(config, kernel), limit=limit, progress=told)
+        return shared, iter(()) if not shared.complete or shared.broken else withdrawn_shared(config, shared)
+    slices = Slices(World(config, kernel))
+    found = explore(slices, limit=limit, progress=told)
+    return found, iter(()) if not found.complete or found.violations else withdrawn(config, slices, found)
+
+
+def withdrawn_shared(config: Workers, found: SharedFound) -> Iterator[Resting]:
+    """Judge the promises of one shared world."""
+    for one in judging.promised_in(config, found):
+        promise = one.promise
+        for assumption in (None, *sorted(promise.fair)) if one.starts else ():
+            if assumption is not None and assumption not in found.kinds:
+                continue  # nothing of that kind happens here
+            lasso, example = one.broken(assumption), None
+            if lasso is not None:
+                example = judging.counterexample_of(promise, lasso, config, found, assumption)
+            yield told_of(promise, config, assumption, example)
 
 
 def withdrawn(config: Configuration, slices: Slices, found: Explored) -> Iterator[Resting]:
@@ -73,6 +104,8 @@ def withdrawn(config: Configuration, slices: Slices, found: Explored) -> Iterato
             yield told_of(promise, config, assumption, example)
 
 
-def told_of(promise: Promise, config: Configuration, assumption: str | None, example: Counterexample | None) -> Resting:
+def told_of(
+    promise: Promise | SharedPromise, config: AnyWorld, assumption: str | None, example: Counterexample | None
+) -> Resting:
     """Make the record of one judgement."""
     return Resting(promise.name, promise.about, promise.sentence, config.name, assumption, example)

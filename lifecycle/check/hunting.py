@@ -18,10 +18,11 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
-from lifecycle.check.configuration import SMALL, Configuration
 from lifecycle.check.elsewhere import start
-from lifecycle.check.mutants import Mutant, every_mutant, mutant
+from lifecycle.check.mutants import every_mutant, mutant
+from lifecycle.check.variants import Mutant
 from lifecycle.check.verdict import Killed, kill
+from lifecycle.check.worlds import DEFAULT, AnyWorld
 from lifecycle.errors import Invalid
 
 PROCESSES_MAX = 8
@@ -37,7 +38,7 @@ STDERR = 2
 
 def hunt(
     mutants: Sequence[Mutant],
-    configurations: Sequence[Configuration] = SMALL,
+    configurations: Sequence[AnyWorld] = DEFAULT,
     *,
     processes: int | None = None,
     limit: int | None = None,
@@ -77,7 +78,7 @@ class Hunter:
             os.close(ordered)
             os.close(answered)
 
-    def kill(self, name: str, configurations: Sequence[Configuration], limit: int | None = None) -> Killed:
+    def kill(self, name: str, configurations: Sequence[AnyWorld], limit: int | None = None) -> Killed:
         """Have a mutant hunted."""
         try:
             pickle.dump((name, tuple(configurations), limit), self.orders)

@@ -881,6 +881,12 @@ def attach_dead(session: Session | None, memory: Remembered) -> Input | None:
     return None if session is None else Attach("c0", alive=False)
 
 
+def attach_again(place: int, session: Session | None, memory: Remembered) -> Input | None:
+    """Attach a client that is attached already."""
+    name = client_id(place)
+    return Attach(name) if session is not None and name in session.attachments else None
+
+
 def detach_late(session: Session | None, memory: Remembered) -> Input | None:
     """Notice once more that an earlier connection is gone."""
     return None if session is None else Detached("c0")
@@ -896,6 +902,9 @@ def clients(config: Configuration) -> Iterator[Move]:
         late = {"fault": True, "unchanged": "stale-is-noop"}
         yield Move("a dead connection attaches", "late", attach_dead, "client", **late)  # type: ignore[arg-type]
         yield Move("an old connection is noticed to be gone", "late", detach_late, "client", **late)  # type: ignore[arg-type]
+        for place in range(config.clients):
+            name, again = f"{client_id(place)} attaches again", partial(attach_again, place)
+            yield Move(name, "repeat", again, "client", **late)  # type: ignore[arg-type]
 
 
 # -- recovery ---------------------------------------------------------------------------------------------------------

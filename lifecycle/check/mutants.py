@@ -1,12 +1,8 @@
 """Mutants: kernels with one rule switched off, to show that its absence would be found.
 
-What lives here: how a machine is changed in every way that the written rule names, and the hand-written mutants for
-what no table says. What must not: a search. The law of this file: a mutant differs from the shipped kernel in one
-place, and has a name.
-
-The written rule, for every declared machine: each row is removed; each hook, count and send of an edge is removed;
-each hold of a state is removed; each guard is negated; the target of each row becomes the next state in the order of
-declaration that is neither the target nor, for a row that stays, the source.
+What lives here: the kernels of the written rule (see ``variants``), and the hand-written mutants for what no table says.
+What must not: a search, and what only workers share; ``shared.mutants`` has those. The law of this file: a mutant differs
+from the shipped kernel in one place, and has a name.
 """
 
 from __future__ import annotations
@@ -18,9 +14,10 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from lifecycle import hooks
-from lifecycle.check.coverage import name_of_row, rows_of
+from lifecycle.check.shared.mutants import SHARED_EQUIVALENT, SHARED_MUTANTS, shared_table_mutants
+from lifecycle.check.variants import Mutant, replaced, variants, with_state
 from lifecycle.check.world import Stepper
-from lifecycle.declaration import Guard, Hold, Machine, Row, Send, State
+from lifecycle.declaration import Hold, Machine, Send
 from lifecycle.errors import Invalid
 from lifecycle.kernel.engine import KERNEL, Kernel, Step
 from lifecycle.kernel.inputs import (
@@ -67,16 +64,6 @@ from lifecycle.machines.held import CONTROLLER, SEGMENT
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
-class Mutant:
-    """A kernel with one rule switched off. ``story`` says what that does to people; ``make`` builds it."""
-
-    name: str
-    story: str
-    make: Callable[[], Stepper]
-    seed: bool = False
-
-
 def with_machine(changed: Machine) -> tuple[Machine, ...]:
     """Return the declared machines with one of them replaced."""
     return tuple(changed if machine.name == changed.name else machine for machine in MACHINES)
@@ -88,84 +75,8 @@ def with_machine(changed: Machine) -> tuple[Machine, ...]:
 def table_mutants(machines: Iterable[Machine] = MACHINES) -> Iterator[Mutant]:
     """List every mutant that the written rule makes of the declared machines."""
     for machine in machines:
-        for name, changed in (*without_rows(machine), *without_edges(machine), *without_holds(machine)):
+        for name, changed in variants(machine):
             yield Mutant(name, "", lambda changed=changed: Kernel(with_machine(changed)))  # type: ignore[misc]
-        for name, changed in (*negated(machine), *redirected(machine)):
-            yield Mutant(name, "", lambda changed=changed: Kernel(with_machine(changed)))  # type: ignore[misc]
-
-
-Variants = Iterator[tuple[str, Machine]]
-
-
-def replaced(machine: Machine, old: Row, new: Row | None) -> Machine:
-    """Return a machine with one row replaced, or removed."""
-    if old is machine.birth:
-        return attrs.evolve(machine, birth=new)
-    rows = [row if row is not old else new for row in machine.rows]
-    return attrs.evolve(machine, rows=tuple(row for row in rows if row is not None))
-
-
-def without_rows(machine: Machine) -> Variants:
-    """Remove each row; a birth is no row to be taken, so it loses its edge only."""
-    for row in machine.rows:
-        yield f"{name_of_row(machine, row)}: no row", replaced(machine, row, None)
-
-
-def without_edges(machine: Machine) -> Variants:
-    """Remove each item of each edge: a hook, a count, a send."""
-    for row in rows_of(machine):
-        for at, item in enumerate(row.edge):
-            kept = row.edge[:at] + row.edge[at + 1 :]
-            name = f"{name_of_row(machine, row)}: no {name_of_item(item)}"
-            yield name, replaced(machine, row, attrs.evolve(row, edge=kept))
-
-
-def name_of_item(item: object) -> str:
-    """Name an item of an edge."""
-    if isinstance(item, Send):
-        return f"{item.trigger} to {item.machine}"
-    number = getattr(item, "number", None)
-    return f"count of the {number}" if number else str(getattr(item, "__name__", item))
-
-
-def without_holds(machine: Machine) -> Variants:
-    """Remove each hold of each state."""
-    for state in machine.states:
-        for hold in state.holds:
-            kept = tuple(one for one in state.holds if one is not hold)
-            changed = attrs.evolve(state, holds=kept)
-            yield f"{machine.name}.{state.name}: no {hold.name}", with_state(machine, state, changed)
-
-
-def with_state(machine: Machine, old: State, new: State) -> Machine:
-    """Return a machine with one state replaced."""
-    return attrs.evolve(machine, states=tuple(new if state is old else state for state in machine.states))
-
-
-def negated(machine: Machine) -> Variants:
-    """Negate each guard of each row."""
-    for row in machine.rows:
-        for guard in (*row.conditions, *row.unless):
-            conditions = tuple(one for one in row.conditions if one is not guard)
-            unless = tuple(one for one in row.unless if one is not guard)
-            moved: tuple[Guard, ...] = (guard,)
-            swapped = guard in row.conditions
-            changed = attrs.evolve(
-                row,
-                conditions=conditions + (() if swapped else moved),
-                unless=unless + (moved if swapped else ()),
-            )
-            yield f"{name_of_row(machine, row)}: {guard.name} negated", replaced(machine, row, changed)
-
-
-def redirected(machine: Machine) -> Variants:
-    """Let each row lead to another state: the next one declared that is neither its target nor where it stays."""
-    names = [state.name for state in machine.states]
-    for row in machine.rows:
-        source = row.source if isinstance(row.source, str) else row.source[0]
-        target = source if row.dest is None else row.dest
-        other = names[(names.index(target) + 1) % len(names)]
-        yield f"{name_of_row(machine, row)}: to {other}", replaced(machine, row, attrs.evolve(row, dest=other))
 
 
 EQUIVALENT: dict[str, str] = {
@@ -173,6 +84,7 @@ EQUIVALENT: dict[str, str] = {
     "closes its open questions as withdrawn: the session, the hooks and the reply are the same",
     "controller.registered.evict: no row": "every end signals before it evicts, so no step evicts a registered one",
     "controller.registered.evict: to registered": "every end signals before it evicts: the row is not taken by a step",
+    **SHARED_EQUIVALENT,
 }
 """Mutants that no step can tell from the shipped kernel, each with the reason."""
 
@@ -264,6 +176,17 @@ def recovery_without_controllers(session: Session | None, given: Input, now: int
         return step
     kept = tuple(hook for hook in step.hooks if not isinstance(hook, hooks.RegisterController))
     return altered(step, hooks=kept)
+
+
+def recovery_ends_as_rerun(session: Session | None, given: Input, now: int, step: Step) -> Step:
+    """Tell whoever reads a stream that its run is run again, although only its process is another."""
+    if not isinstance(given, Recovered):
+        return step
+    told = tuple(
+        altered(hook, reason="rerun") if isinstance(hook, hooks.EndSegment) and hook.reason == "recovery" else hook
+        for hook in step.hooks
+    )
+    return altered(step, hooks=told)
 
 
 def recovery_keeps_clients(session: Session | None, given: Input, now: int, step: Step) -> Step:
@@ -624,6 +547,16 @@ BY_HAND: tuple[Mutant, ...] = (
         "after a crash nobody can abort what goes on",
         lambda: Changed(recovery_without_controllers),
     ),
+    Mutant(
+        "recovery-told-as-rerun",
+        "who reads a stream hears that its run begins anew",
+        lambda: Changed(recovery_ends_as_rerun),
+    ),
+    Mutant(
+        "attached-twice",
+        "a client that attaches again is there twice",
+        lambda: without_judge(Attach, "not_attached_yet"),
+    ),
     Mutant("recovery-keeps-clients", "after a crash the dead are attached", lambda: Changed(recovery_keeps_clients)),
     Mutant("next-before-settled", "two runs' code works at once", lambda: Changed(next_before_settled)),
     Mutant("answer-without-effect", "a human's answer is lost", lambda: Changed(answer_without_effect)),
@@ -834,8 +767,8 @@ BY_HAND: tuple[Mutant, ...] = (
 
 
 def every_mutant() -> tuple[Mutant, ...]:
-    """Return the seeds, those by hand, and those of the tables."""
-    return (*SEEDS, *BY_HAND, *table_mutants())
+    """Return the seeds, those by hand, and those of the tables; of what workers share as of kernels."""
+    return (*SEEDS, *BY_HAND, *SHARED_MUTANTS, *table_mutants(), *shared_table_mutants())
 
 
 def mutant(name: str) -> Mutant:

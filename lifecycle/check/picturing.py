@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lifecycle.check.telling import Story, Told
+from lifecycle.check.story import Story, Told
 
 SENDERS = {
     "StartRun": "human",
@@ -91,13 +91,15 @@ def participants(told: Iterable[Told]) -> Iterator[str]:
     for kind, word in order:
         for name in sorted(one for one in present if one == kind or one.startswith(f"{kind}_")):
             yield f"{word} {name} as {LABELS.get(name, name.partition('_')[2] or name)}"
+    workers = sorted(name for name in present if name[:1] == "w" and name[1:].isdigit())
+    yield from (f"participant {name} as worker {name}" for name in workers)
     yield from (f"participant {name} as {LABELS.get(name, name)}" for name in fixed if name in present)
 
 
 def sender_of(step: Told) -> str:
-    """Return who makes a move; a human or a client by name."""
+    """Return who makes a move; a human, a client or a worker by name."""
     if step.input is None:
-        return f"client_{step.move.split()[3]}" if step.kind == "drop" else "process"
+        return f"client_{step.move.split()[3]}" if step.kind == "drop" else step.by or "process"
     sender = SENDERS[step.input]
     return f"{sender}_{step.by}" if sender in ("human", "client") and step.by else sender
 

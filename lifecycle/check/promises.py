@@ -72,8 +72,28 @@ ASSUMPTIONS = {
     "timer expiry": "expiries pass",
     "timer orphan": "the orphan timer fires",
     "timer queue_deadline": "queue deadlines pass",
+    "look": "a worker that is at work looks up",
+    "recover": "what a worker has loaded it recovers",
+    "answer": "what a worker has in its line it does",
 }
-"""The kinds of moves that may be assumed not to be put off for ever, in words."""
+"""The kinds of moves that may be assumed not to be put off for ever, in words; the last ones are each a worker's."""
+
+
+def assumption_in_words(kind: str) -> str:
+    """Say a kind of moves in words; one that is about something in particular like all of its kind.
+
+    >>> assumption_in_words("look w2")
+    'a worker that is at work looks up'
+    """
+    name = next((name for name in ASSUMPTIONS if kind == name or kind.startswith(f"{name} ")), kind)
+    return ASSUMPTIONS.get(name, name)
+
+
+def assumed(kind: str) -> str:
+    """Say a kind of moves that may be assumed in words, with what it is about."""
+    name = next((name for name in ASSUMPTIONS if kind == name or kind.startswith(f"{name} ")), kind)
+    about = kind.removeprefix(name).strip().replace("early", "while it asks")
+    return f"“{ASSUMPTIONS.get(name, name)}”" + (f" ({about})" if about else "")
 
 
 def is_head(place: int, seen: Seen) -> bool:

@@ -14,8 +14,11 @@ from lifecycle.check.configuration import Configuration, configuration
 from lifecycle.check.parts import plain_timer, work_of
 from lifecycle.check.promises import Promise, is_of, promises_of
 from lifecycle.check.replay import Life, Lived
-from lifecycle.check.verdict import Counterexample
+from lifecycle.check.shared.configuration import Workers
+from lifecycle.check.shared.telling import faults_along_shared
+from lifecycle.check.story import Counterexample
 from lifecycle.check.world import Stepper
+from lifecycle.check.worlds import world_named
 from lifecycle.errors import Invalid
 from lifecycle.kernel import KERNEL
 
@@ -142,6 +145,9 @@ class Following:
 
 def faults_along(example: Counterexample, kernel: Stepper = KERNEL) -> tuple[str, ...]:
     """Say what is wrong along the moves of a counterexample: each rule that is broken, and the promise; or nothing."""
+    config = world_named(example.configuration)
+    if isinstance(config, Workers):
+        return faults_along_shared(example, config, kernel)
     way = retraced(example, kernel)
     every = (*way.lived, *(way.forever or ()))
     wrong = [f"move {at}, {one.name}: {one.broken} is broken" for at, one in enumerate(every, 1) if one.broken]

@@ -31,7 +31,7 @@ from lifecycle.check.replying import first_decision_stands, key_names_one_run, r
 from lifecycle.check.rights import only_who_may, owned
 from lifecycle.errors import LifecycleError
 from lifecycle.kernel.engine import timers
-from lifecycle.kernel.finding import is_open, request_open_or_closed
+from lifecycle.kernel.finding import is_open, request_open_or_closed, run_named
 from lifecycle.kernel.inputs import (
     AbortRun,
     AbortSession,
@@ -371,6 +371,8 @@ def segments_follow_their_table(case: Case) -> bool:
                 states[hook.run, hook.segment] = machine.initial or ""
             elif hook.__class__ is hooks.EndSegment:
                 states[hook.run, hook.segment] = machine.send(states[hook.run, hook.segment], "end").state
+                if hook.reason != why_it_ends(case, hook.run):
+                    return False
         now = set(segments(case.after))
         return all(
             machine.send(state, "emit").state == "open" if one in now else state == "ended"
@@ -378,6 +380,17 @@ def segments_follow_their_table(case: Case) -> bool:
         )
     except (LifecycleError, KeyError):
         return False
+
+
+def why_it_ends(case: Case, name: str) -> str | None:
+    """Say why a stretch of a run's stream ends: its run did, or waits, or is run again; else its process was another."""
+    for one in case.step.ended:
+        if one.spec.id == name:
+            return one.state
+    old, now = run_named(case.before, name), run_named(case.after, name)
+    if old is None or now is None:
+        return None
+    return "rerun" if now.attempt != old.attempt else now.state if now.state != old.state else "recovery"
 
 
 def client_hooks_fit(case: Case) -> bool:
@@ -588,7 +601,7 @@ SAFETY: tuple[Property, ...] = (
     Property("evict-own", "clean-up removes only what it registered itself", hooked(hooks.EvictController)),
     Property(
         "one-end-per-segment",
-        "each stretch of the stream ends exactly once, and nothing follows its end",
+        "each stretch of the stream ends exactly once, for the reason that is told, and nothing follows its end",
         hooked(hooks.EndSegment, hooks.OpenSegment),
     ),
     Property("final-absorbs", "what has ended never changes", meant("final-absorbs")),

@@ -12,16 +12,19 @@ from typing import Any
 
 import attrs
 
-from lifecycle.check.configuration import Configuration, configuration
-from lifecycle.check.mutants import Mutant
-from lifecycle.check.promises import ASSUMPTIONS
+from lifecycle.check.configuration import Configuration
+from lifecycle.check.promises import assumed, assumption_in_words
 from lifecycle.check.replay import Lived
 from lifecycle.check.retracing import Retraced, Stall, promise_of, retraced
 from lifecycle.check.rules import SAFETY
+from lifecycle.check.shared.configuration import Workers
+from lifecycle.check.shared.telling import told_shared
 from lifecycle.check.slices import CRASH, PERFORM
-from lifecycle.check.verdict import Counterexample
+from lifecycle.check.story import Counterexample, Story, Told
+from lifecycle.check.variants import Mutant
 from lifecycle.check.words import NOTHING, changes, state_in_words
 from lifecycle.check.world import Stepper
+from lifecycle.check.worlds import AnyWorld, world_named
 from lifecycle.kernel import KERNEL
 from lifecycle.kernel.inputs import Input
 
@@ -29,64 +32,26 @@ POSSIBLE_MAX = 6
 """How many of the moves are listed that could happen and that nobody promises."""
 
 
-@attrs.frozen
-class Told:
-    """A step of a story: its number, what happened, whether nobody wants that, and what it changed.
-
-    ``broken`` names the rule it breaks; ``input`` the kind of what arrived, none for the world's own moves.
-    """
-
-    number: int
-    move: str
-    kind: str
-    fault: bool
-    changes: tuple[str, ...]
-    broken: str | None = None
-    input: str | None = None
-    by: str = ""
-
-
-@attrs.frozen
-class Story:
-    """A counterexample, told.
-
-    ``now`` says how the session is at the end; ``instead`` what the shipped kernel does at the broken step and this one
-    does not, or the other way round; ``never`` which promised moves do not come, and where they are impossible;
-    ``unpromised`` what could happen there, and nobody promises.
-    """
-
-    property: str
-    sentence: str
-    configuration: str
-    bounds: str
-    mutant: str | None
-    report: str
-    without: str | None
-    steps: tuple[Told, ...]
-    forever: tuple[Told, ...] | None
-    now: str
-    instead: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
-    unpromised: tuple[str, ...] = ()
-
-
 def told(
     example: Counterexample,
     mutant: Mutant | None = None,
-    config: Configuration | None = None,
+    config: AnyWorld | None = None,
     kernel: Stepper = KERNEL,
 ) -> Story:
     """Live a counterexample, under the kernel of the mutant if it is one's, and tell its story."""
-    world = configuration(example.configuration) if config is None else config
-    way = retraced(example, kernel if mutant is None else mutant.make(), world)
+    world = world_named(example.configuration) if config is None else config
+    made, name, report = (kernel, None, "") if mutant is None else (mutant.make(), mutant.name, mutant.story)
+    if isinstance(world, Workers):
+        return told_shared(example, world, made, name, report)
+    way = retraced(example, made, world)
     steps = folded(way.lived)
     return Story(
         example.property,
         sentence_of(example, world),
         world.name,
         world.bounds(),
-        None if mutant is None else mutant.name,
-        "" if mutant is None else mutant.story,
+        name,
+        report,
         example.without,
         steps,
         None if way.forever is None else folded(way.forever, len(steps)),
@@ -178,13 +143,6 @@ def numbered(way: Retraced) -> dict[int, int]:
     return numbers
 
 
-def assumed(kind: str) -> str:
-    """Say a kind of moves that may be assumed in words, with what it is about."""
-    name = next((name for name in ASSUMPTIONS if kind == name or kind.startswith(f"{name} ")), kind)
-    about = kind.removeprefix(name).strip().replace("early", "while it asks")
-    return f"“{ASSUMPTIONS.get(name, name)}”" + (f" ({about})" if about else "")
-
-
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +153,7 @@ def lines(story: Story) -> Iterator[str]:
     if story.report:
         yield f"  {story.report}"
     if story.without:
-        yield f"  without the assumption “{ASSUMPTIONS.get(story.without, story.without)}”"
+        yield f"  without the assumption “{assumption_in_words(story.without)}”"
     yield f"  in configuration {story.configuration}: {story.bounds}"
     yield ""
     yield from step_lines(story.steps)

@@ -12,18 +12,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 import attrs
 
 from lifecycle.check.case import Case
-from lifecycle.check.configuration import SMALL, Configuration
+from lifecycle.check.configuration import Configuration
 from lifecycle.check.coverage import everything, met_by
 from lifecycle.check.found import Explored, Violation
 from lifecycle.check.graph import Arc, Lasso, broken_promise
-from lifecycle.check.mutants import Mutant
 from lifecycle.check.packed import PackedGraph
 from lifecycle.check.promises import Promise, Seen, is_of, promises_of
 from lifecycle.check.rules import SAFETY, Property
 from lifecycle.check.search import explore
+from lifecycle.check.shared.configuration import Workers
+from lifecycle.check.shared.judging import SharedEvidence, kill_shared
+from lifecycle.check.shared.world import Shared
 from lifecycle.check.slices import Slices
+from lifecycle.check.story import Counterexample
 from lifecycle.check.traces import trace_of, trace_to
+from lifecycle.check.variants import Mutant
 from lifecycle.check.world import Stepper, World, machines_of
+from lifecycle.check.worlds import DEFAULT, AnyWorld
 from lifecycle.kernel import KERNEL
 
 PROVED, REFUTED, UNDETERMINED = "PROVED", "REFUTED", "UNDETERMINED"
@@ -36,23 +41,6 @@ def worst(statuses: Collection[str]) -> str:
     ('UNDETERMINED', 'PROVED')
     """
     return next((status for status in (REFUTED, UNDETERMINED) if status in statuses), PROVED)
-
-
-@attrs.frozen
-class Counterexample:
-    """How a property is broken: the configuration, and the moves by name; for a promise, those that go on for ever.
-
-    ``forever`` is none for a rule; empty: nothing more happens. ``faults`` counts the moves that nobody wants.
-    ``about`` says what the promise is about; ``without`` names the assumption that was withdrawn from it, if one was.
-    """
-
-    property: str
-    configuration: str
-    moves: tuple[str, ...]
-    forever: tuple[str, ...] | None = None
-    faults: int = 0
-    about: str = ""
-    without: str | None = None
 
 
 @attrs.frozen
@@ -108,6 +96,8 @@ class Judging:
         self.promised: dict[str, str] = {}
         self.premises: set[str] = set()
         self.sizes: list[Size] = []
+        self.shared = SharedEvidence()
+        self.has_sessions = False
 
     def watch(self, case: Case) -> None:
         """Note what a step reaches."""
@@ -116,8 +106,11 @@ class Judging:
         for name in [name for name, one in self.missing.items() if one.reached(case)]:
             del self.missing[name]
 
-    def explore(self, config: Configuration, limit: int | None, progress: Progress | None) -> bool:
+    def explore(self, config: AnyWorld, limit: int | None, progress: Progress | None) -> bool:
         """Explore one configuration, rules first, then promises; return false if it was cut short."""
+        if isinstance(config, Workers):
+            return self.explore_shared(config, limit, progress)
+        self.has_sessions = True
         world = World(config, self.kernel)
         world.watch = self.watch
         began = time.perf_counter()
@@ -132,6 +125,18 @@ class Judging:
             self.promises(config, slices, found, told)
         seconds = time.perf_counter() - began
         size = found.states, found.transitions, slices.kernel_calls, seconds, found.complete
+        self.sizes.append(Size(config.name, config.bounds(), *size))
+        return found.complete
+
+    def explore_shared(self, config: Workers, limit: int | None, progress: Progress | None) -> bool:
+        """Do the same for a world that workers share."""
+        began = time.perf_counter()
+        told = None if progress is None else (lambda found: progress(config.name, found))
+        world, found, examples = self.shared.explore(config, self.kernel, limit, told)
+        for one in examples:
+            self.note(one)
+        seconds = time.perf_counter() - began
+        size = found.states, found.transitions, world.steps.calls, seconds, found.complete
         self.sizes.append(Size(config.name, config.bounds(), *size))
         return found.complete
 
@@ -156,22 +161,21 @@ class Judging:
             self.broken[one.property] = one
 
     def report(self, complete: bool) -> Report:
-        """Sum up."""
-        sentences = {one.name: one.sentence for one in SAFETY}
-        verdicts = [
-            self._verdict(name, sentence, complete) for name, sentence in {**self.promised, **sentences}.items()
-        ]
-        order = {name: place for place, name in enumerate([*sentences, *self.promised])}
-        there = everything(machines_of(self.kernel))
-        unreached = tuple(name for name in there if name not in self.met) if complete else ()
-        return Report(tuple(self.sizes), tuple(sorted(verdicts, key=lambda one: order[one.name])), unreached)
+        """Sum up: of what belongs to worlds of a kind that was not explored nothing is said."""
+        rules = {one.name: one.sentence for one in SAFETY if self.has_sessions or one.name == "total"}
+        sentences = rules | self.shared.rules | self.promised | self.shared.promised
+        verdicts = [self._verdict(name, sentence, complete) for name, sentence in sentences.items()]
+        there = (*(everything(machines_of(self.kernel)) if self.has_sessions else ()), *self.shared.rows)
+        met = self.met | self.shared.met
+        unreached = tuple(name for name in there if name not in met) if complete else ()
+        return Report(tuple(self.sizes), tuple(verdicts), unreached)
 
     def _verdict(self, name: str, sentence: str, complete: bool) -> Verdict:
         if name in self.broken:
             return Verdict(name, sentence, REFUTED, self.broken[name])
         if not complete:
             return Verdict(name, sentence, UNDETERMINED, None, "the search was cut short")
-        if name in self.missing:
+        if (self.has_sessions and name in self.missing) or name in self.shared.unreached():
             return Verdict(name, sentence, UNDETERMINED, None, "no state or step reached its premise")
         if name in self.promised and name not in self.premises:
             return Verdict(name, sentence, UNDETERMINED, None, "no state reached its premise")
@@ -235,7 +239,7 @@ def counterexample_of(
 
 
 def check(
-    configurations: Iterable[Configuration] = SMALL,
+    configurations: Iterable[AnyWorld] = DEFAULT,
     kernel: Stepper = KERNEL,
     *,
     limit: int | None = None,
@@ -264,35 +268,59 @@ class Killed:
 
 
 HUNT_MAX = 20_000
-"""How many states of each world a hunt visits unless told otherwise: ten times what the largest small world has.
+"""How many states of each world a hunt visits unless told otherwise: more than twice what the largest small one has.
 
 A mutant may have no end of states: one that counts what nobody bounds.
 """
 
 
-def kill(mutant: Mutant, configurations: Sequence[Configuration] = SMALL, *, limit: int | None = None) -> Killed:
+def kill(mutant: Mutant, configurations: Sequence[AnyWorld] = DEFAULT, *, limit: int | None = None) -> Killed:
     """Look for the first property that a mutant breaks: rules in every configuration, then promises.
 
     No more than ``limit`` states of each are visited. Of a world that was cut short no promise is asked: what might
-    still come is not known.
+    still come is not known. What only workers share is looked for where they share it.
     """
     began = time.perf_counter()
-    searched: list[tuple[Configuration, Slices, Explored]] = []
+    kernel = mutant.make()
+    promised: list[Callable[[], Counterexample | None]] = []
     complete = True
     for config in configurations:
-        slices = Slices(World(config, mutant.make()))
-        found = explore(slices, limit=HUNT_MAX if limit is None else limit, until_violated=True)
-        if found.violations:
-            first = min(found.violations.values(), key=lambda one: (one.faults, one.depth))
-            example = example_of(first, config, slices, found)
+        if isinstance(config, Workers):
+            example, later, is_whole = kill_shared(config, kernel, HUNT_MAX if limit is None else limit)
+        elif isinstance(kernel, Shared):
+            continue
+        else:
+            example, later, is_whole = kill_session(config, kernel, HUNT_MAX if limit is None else limit)
+        if example is not None:
             return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
-        if found.complete:
-            searched.append((config, slices, found))
-        complete = complete and found.complete
-    for config, slices, found in searched:
+        if is_whole:
+            promised.append(later)
+        complete = complete and is_whole
+    for one in promised:
+        example = one()
+        if example is not None:
+            return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
+    return Killed(mutant.name, mutant.story, None, time.perf_counter() - began, complete)
+
+
+Hunted = tuple[Counterexample | None, Callable[[], Counterexample | None], bool]
+"""The rule that is broken, what looks for a promise that is, and whether every state was visited."""
+
+
+def kill_session(config: Configuration, kernel: Stepper, limit: int) -> Hunted:
+    """Look in a world of one session."""
+    slices = Slices(World(config, kernel))
+    found = explore(slices, limit=limit, until_violated=True)
+    example = None
+    if found.violations:
+        first = min(found.violations.values(), key=lambda one: (one.faults, one.depth))
+        example = example_of(first, config, slices, found)
+
+    def later() -> Counterexample | None:
         for one in promised_in(config, slices, found):
             lasso = one.broken()
             if lasso is not None:
-                example = counterexample_of(one.promise, lasso, config, slices, found)
-                return Killed(mutant.name, mutant.story, example, time.perf_counter() - began)
-    return Killed(mutant.name, mutant.story, None, time.perf_counter() - began, complete)
+                return counterexample_of(one.promise, lasso, config, slices, found)
+        return None
+
+    return example, later, found.complete

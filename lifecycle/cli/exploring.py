@@ -9,10 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from lifecycle.check import Configuration, Life, Mutant
+from lifecycle.check import Life, Mutant, Stepper, Workers
+from lifecycle.check.shared.life import SharedLife
+from lifecycle.check.shared.telling import told_step as told_shared_step
+from lifecycle.check.shared.words import now_in_words
 from lifecycle.check.slices import DOWN, LOST, OWED
+from lifecycle.check.story import Told
 from lifecycle.check.telling import told_step
 from lifecycle.check.words import state_in_words
+from lifecycle.check.worlds import AnyWorld
 from lifecycle.cli.writing import Output
 from lifecycle.errors import Invalid
 from lifecycle.kernel import KERNEL
@@ -22,13 +27,43 @@ WORDS = "a number or the name of a move, undo, fork, life N, moves, help, quit"
 PROCESS = {OWED: "hooks are owed", DOWN: "the process is gone", LOST: "the process is gone, and owes hooks"}
 
 
+AnyLife = Life | SharedLife
+"""A life of one session in one process, or of one that workers share."""
+
+
+def begun(config: AnyWorld, kernel: Stepper) -> AnyLife:
+    """Begin a life."""
+    return SharedLife(config, kernel) if isinstance(config, Workers) else Life(config, kernel)
+
+
+def now_of(life: AnyLife) -> str:
+    """Say how it is in a life now."""
+    if isinstance(life, SharedLife):
+        return now_in_words(life)
+    own = [PROCESS[life.process]] if life.process in PROCESS else []
+    return " · ".join([state_in_words(life.session), *own])
+
+
+def faults_of(life: AnyLife) -> set[str]:
+    """Return the names of what may happen in a life and nobody wants."""
+    return life.faults() if isinstance(life, SharedLife) else {move.name for move in life.moves.values() if move.fault}
+
+
+def last_of(life: AnyLife) -> Told:
+    """Tell the last move of a life."""
+    number = len(life.lived)
+    if isinstance(life, SharedLife):
+        return told_shared_step(life.world, life.lived[-1], number)
+    return told_step(life.lived[-1], number)
+
+
 class Exploring:
     """Lives side by side: one is gone on with, the others wait."""
 
-    def __init__(self, config: Configuration, mutant: Mutant | None, output: Output) -> None:
+    def __init__(self, config: AnyWorld, mutant: Mutant | None, output: Output) -> None:
         self.output = output
         kernel = KERNEL if mutant is None else mutant.make()
-        self.lives = [[Life(config, kernel)]]
+        self.lives = [[begun(config, kernel)]]
         self.at = 0
         self.orders: dict[str, Callable[[str], None]] = {
             "undo": self.undo,
@@ -39,17 +74,17 @@ class Exploring:
         }
 
     @property
-    def life(self) -> Life:
+    def life(self) -> AnyLife:
         """Return the life that is gone on with."""
         return self.lives[self.at][-1]
 
     def show(self, rest: str = "") -> None:
         """Show the state, and what may happen."""
         life = self.life
-        own = [PROCESS[life.process]] if life.process in PROCESS else []
-        self.output.text(" · ".join([state_in_words(life.session), *own]))
+        self.output.text(now_of(life))
+        faults = faults_of(life)
         for number, name in enumerate(life.possible(), 1):
-            fault = " (a fault)" if name in life.moves and life.moves[name].fault else ""
+            fault = " (a fault)" if name in faults else ""
             self.output.text(f"  {number:>2}. {name}{fault}")
         if not life.possible():
             self.output.text("  nothing more can happen")
@@ -64,7 +99,7 @@ class Exploring:
         following = self.life.fork()
         following.do(typed)
         self.lives[self.at].append(following)
-        step = told_step(following.lived[-1], len(following.lived))
+        step = last_of(following)
         for change in step.changes:
             self.output.text(f"        {change}")
         if step.broken is not None:
@@ -107,7 +142,7 @@ class Exploring:
             self.output.say(str(refused))
 
 
-def explore_by_hand(config: Configuration, mutant: Mutant | None, output: Output) -> int:
+def explore_by_hand(config: AnyWorld, mutant: Mutant | None, output: Output) -> int:
     """Read lines until they end, or somebody wants to leave; do what each says."""
     exploring = Exploring(config, mutant, output)
     output.say(f"configuration {config.name}: {config.bounds()}; type {WORDS}")

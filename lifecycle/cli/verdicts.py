@@ -13,33 +13,37 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from lifecycle.check import (
-    CONFIGURATIONS,
+    DEFAULT,
     EQUIVALENT,
     KERNEL,
     PROVED,
     REFUTED,
     SEEDS,
-    SMALL,
     UNDETERMINED,
-    Configuration,
+    WORLDS,
     Counterexample,
     Killed,
     Mutant,
     Report,
-    configuration,
+    Workers,
     every_mutant,
     kill,
     mutant,
+    world_named,
 )
 from lifecycle.check import check as checked
 from lifecycle.check.assuming import Resting, resting
 from lifecycle.check.configuration import count
 from lifecycle.check.hunting import hunt
 from lifecycle.check.picturing import picture
-from lifecycle.check.promises import ASSUMPTIONS, promises_of
+from lifecycle.check.promises import assumption_in_words, promises_of
 from lifecycle.check.regression import file_of_tests
 from lifecycle.check.rules import SAFETY
-from lifecycle.check.telling import Story, record, text, told
+from lifecycle.check.shared import promises as shared_promises
+from lifecycle.check.shared.rules import RULES as SHARED_RULES
+from lifecycle.check.story import Story
+from lifecycle.check.telling import record, text, told
+from lifecycle.check.worlds import AnyWorld
 from lifecycle.cli.checking import Wanted
 from lifecycle.cli.exploring import explore_by_hand
 from lifecycle.cli.filing import Case, suite, writable, write_file
@@ -55,9 +59,9 @@ STYLES = {PROVED: "green", REFUTED: "bold red", UNDETERMINED: "yellow", "survive
 Told = tuple[Counterexample, Story]
 
 
-def chosen(wanted: Wanted) -> tuple[Configuration, ...]:
+def chosen(wanted: Wanted) -> tuple[AnyWorld, ...]:
     """Return the worlds that were named, or the small ones."""
-    return tuple(map(configuration, wanted.configurations)) or SMALL
+    return tuple(map(world_named, wanted.configurations)) or DEFAULT
 
 
 # -- every rule -------------------------------------------------------------------------------------------------------
@@ -332,7 +336,12 @@ def assumption_rows(found: Sequence[Resting]) -> Iterable[tuple[str, ...]]:
             example = shortest(one.counterexample for one in mine if one.assumption == assumption)
             moves = count(len(example.moves), "move")
             way = f"{moves}, then {'a loop' if example.forever else 'nothing'} for ever"
-            yield first[0], f"{assumption}: {ASSUMPTIONS[assumption]}", f"{way} ({example.configuration})", first[1]
+            yield (
+                first[0],
+                f"{assumption}: {assumption_in_words(assumption)}",
+                f"{way} ({example.configuration})",
+                first[1],
+            )
             first = ("", "")
 
 
@@ -346,9 +355,9 @@ def shortest(examples: Iterable[Counterexample | None]) -> Counterexample:
 
 def list_names(wanted: Wanted, output: Output) -> int:
     """List worlds, properties and mutants."""
-    worlds = [(one.name, one.sentence, one.bounds()) for one in CONFIGURATIONS.values()]
-    promises = {one.name: one.sentence for config in SMALL for one in promises_of(config)}
-    rules = {one.name: one.sentence for one in SAFETY}
+    worlds = [(one.name, one.sentence, one.bounds()) for one in WORLDS.values()]
+    promises = dict(pair for config in DEFAULT for pair in promised_in(config))
+    rules = {one.name: one.sentence for one in SAFETY} | {one.name: one.sentence for one in SHARED_RULES}
     properties = [(name, "rule", sentence) for name, sentence in rules.items()]
     properties += [(name, "promise", sentence) for name, sentence in promises.items()]
     mutants = [(one.name, one.story or EQUIVALENT.get(one.name, "")) for one in every_mutant()]
@@ -372,9 +381,16 @@ def list_names(wanted: Wanted, output: Output) -> int:
     return 0
 
 
+def promised_in(config: AnyWorld) -> list[tuple[str, str]]:
+    """List the promises of a world, each with its sentence."""
+    if isinstance(config, Workers):
+        return [(one.name, one.sentence) for one in shared_promises.promises_of(config)]
+    return [(one.name, one.sentence) for one in promises_of(config)]
+
+
 def step_by_hand(wanted: Wanted, output: Output) -> int:
     """Go through the states of one world by hand."""
-    configs = tuple(map(configuration, wanted.configurations)) or SMALL[:1]
+    configs = tuple(map(world_named, wanted.configurations)) or DEFAULT[:1]
     if len(configs) > 1:
         raise Invalid("--step", "it goes through one world", "give --configuration once")
     return explore_by_hand(configs[0], None if wanted.without is None else mutant(wanted.without), output)

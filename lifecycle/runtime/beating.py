@@ -42,7 +42,7 @@ class Beating:
         self._looked = looked
         self._loop = asyncio.get_running_loop()
         self._over = threading.Event()
-        self._workers: tuple[int, ...] = ()
+        self._others: tuple[tuple[int, ...], int] = (), 0
         self._thread = threading.Thread(target=self._beat, name="lifecycle heartbeat", daemon=True)
         self._thread.start()
 
@@ -65,8 +65,9 @@ class Beating:
                 log.warning("the heartbeat failed (%s)", error)
                 continue
             quiet = 0 if look.changed else quiet + 1
-            if late or look.asked or look.changed or look.workers != self._workers:
-                self._workers = look.workers
+            others = look.workers, look.gone  # a row that this very look removed is no change that it sees
+            if late or look.asked or look.changed or others != self._others:
+                self._others = others
                 try:
                     self._loop.call_soon_threadsafe(self._looked, look, late)
                 except RuntimeError:  # the loop is closed: nobody is left to tell

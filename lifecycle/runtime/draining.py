@@ -105,11 +105,16 @@ class Draining(Sweeping):
         self._looked(self.store.look(), late)
 
     def _looked(self, look: Look, late: bool) -> None:
-        """Do what a look calls for. After a late heartbeat, code whose session others have taken is told to stop."""
+        """Do what a look calls for.
+
+        After a late heartbeat, code whose session others have taken is told to stop; and as nothing was seen of the
+        others for so long, whatever nobody holds is taken up, whoever is missing.
+        """
         if self._closed:
             return
         if late:
             self.check_leases()
+            self.take_over()
         self.elsewhere.looked(look)
 
     async def _recover_all(self, sessions: list[str]) -> None:

@@ -72,7 +72,7 @@ class Elsewhere:
         self._taken: set[int] = set()
         self._watchers: list[asyncio.Future[None]] = []
         self._workers: frozenset[int] = frozenset()
-        self._newest = 0
+        self._gone = 0
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Elsewhere:
 
     def begin(self, look: Look) -> None:
         """Take note of who is at work, before anything is taken up: whoever leaves from now on is missed."""
-        self._workers, self._newest = frozenset(look.workers), look.newest
+        self._workers, self._gone = frozenset(look.workers), look.gone
 
     def looked(self, look: Look) -> None:
         """Do what a look calls for: put in line what is asked, hear replies, take over what nobody holds any more."""
@@ -187,11 +187,10 @@ class Elsewhere:
                 self._send_again(number, sent)
 
     def _somebody_left(self, look: Look) -> bool:
-        """Say whether a worker is gone since the last look, be it one that was never seen."""
-        workers, before = frozenset(look.workers), self._workers
-        came_and_went = look.newest > max(self._newest, *workers, 0)
-        self._workers, self._newest = workers, max(look.newest, self._newest)
-        return bool(before - workers) or came_and_went
+        """Say whether a worker is not heard of any more, or one more has left since the last look, seen or not."""
+        workers, before, gone = frozenset(look.workers), self._workers, self._gone
+        self._workers, self._gone = workers, look.gone
+        return bool(before - workers) or look.gone != gone
 
     def _send_again(self, number: int, sent: Sent) -> None:
         """Take back what was asked of a worker that is gone, and ask whoever holds the session now; maybe us."""

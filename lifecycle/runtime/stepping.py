@@ -673,7 +673,10 @@ class Stepping:
             self._reload(line, lost_lease(line.id, line.lease, kept.lease, kept.holder))
 
     def take_over(self) -> None:
-        """Take up every session that nobody holds any more, and recover it."""
+        """Take up every session that nobody holds any more, and recover it.
+
+        One that is in memory here was this worker's before others took it, who are gone in their turn.
+        """
         if self._closing is not None:
             return
         try:
@@ -681,6 +684,10 @@ class Stepping:
         except StoreError as error:
             log.warning("%s", error)
             return
+        for name in left:
+            line = self._lines.get(name)
+            if line is not None and not self._closed:
+                self.check_lease(line)
         self._take_up(left)
         self.look_for_due()
 

@@ -15,7 +15,7 @@ import attrs
 
 from lifecycle.errors import StoreError
 from lifecycle.kernel.inputs import Input
-from lifecycle.kernel.lease import NOBODY, Lease, acquired
+from lifecycle.kernel.lease import NOBODY, Lease, Stands, acquired
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Floor, Policy, Request, Session
 from lifecycle.store.port import (
@@ -34,13 +34,12 @@ from lifecycle.store.port import (
     busy,
     claimed_already,
     journalled,
-    lost_lease,
     may_rest,
     name_taken,
-    not_following,
     over_since,
     rearmed,
     settled,
+    why_refused,
 )
 
 FOREVER = 2**62
@@ -327,11 +326,10 @@ class MemoryStore:
         """Keep one step, or say why not."""
         session = commit.step.session
         shelf = None if session is None else self._shelves.get(session.id)
-        if session is not None and shelf is not None and shelf.lease.epoch != commit.lease.epoch:
-            return lost_lease(session.id, commit.lease, shelf.lease, None)
-        refused = not_following(commit, None if shelf is None else shelf.session.revision)
-        if refused is not None:
-            return refused
+        kept = Stands(None, NOBODY) if shelf is None else Stands(shelf.session.revision, shelf.lease)
+        why_not = why_refused(commit, kept, self._worker, None, 0, None)
+        if why_not is not None:
+            return why_not
         assert session is not None
         specs = admitted(commit)
         if shelf is None:

@@ -19,7 +19,7 @@ from lifecycle.errors import StoreError
 from lifecycle.hooks import Hook
 from lifecycle.kernel.engine import KERNEL, Kernel, Step
 from lifecycle.kernel.inputs import INPUTS, Input, StartRun
-from lifecycle.kernel.lease import NOBODY, Lease
+from lifecycle.kernel.lease import LOST, NOBODY, SHARING, TAKEN_BACK, Lease, Note, Stands, Worker
 from lifecycle.kernel.replies import Reply
 from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session, Timer, value
 from lifecycle.kernel.work import Move
@@ -112,14 +112,14 @@ class Asked:
 class Look:
     """What a worker sees when it looks up: what is asked of it, and who else is at work on the store.
 
-    ``changed``: somebody, maybe this worker, has written since the last look. ``newest`` is the highest number that a
-    worker ever had.
+    ``changed``: somebody, maybe this worker, has written since the last look. ``gone`` counts the workers that have left
+    so far, in order or not.
     """
 
     asked: tuple[Asked, ...] = ()
     changed: bool = False
     workers: tuple[int, ...] = ()
-    newest: int = 0
+    gone: int = 0
 
 
 @attrs.frozen
@@ -357,6 +357,26 @@ def replayed(session: Session | None, entry: Entry, kernel: Kernel = KERNEL) -> 
     if entry.rearmed is not None and session is not None:
         session = cast("Session", attrs.evolve(cast("Any", session), orphan=entry.rearmed))
     return kernel.step(session, entry.input, entry.now)
+
+
+def why_refused(
+    commit: Commit, kept: Stands, by: int, worker: Worker | None, now: int, note: Note | None
+) -> StoreError | None:
+    """Refuse a step that is not to be kept: ``Sharing.refusal`` decides, and here it becomes a sentence.
+
+    ``kept`` is what the store has of the session, ``worker`` whoever has it now, if that is another than ``by``;
+    ``note`` what the inbox has of the request that the step answers, if it answers one.
+    """
+    session = commit.step.session
+    if session is not None:
+        step = Stands(None if commit.before is None else commit.before.revision, commit.lease)
+        why = SHARING.refusal(kept, step, by, worker, now, bool(commit.asked), note)
+        if why == LOST:
+            holds = worker is not None and not SHARING.may_acquire(kept.lease, by, worker, now)
+            return lost_lease(session.id, commit.lease, kept.lease, worker.name if holds and worker else None)
+        if why == TAKEN_BACK:
+            return taken_back(commit.asked)
+    return not_following(commit, kept.revision)
 
 
 def not_following(commit: Commit, revision: int | None) -> StoreError | None:

@@ -249,10 +249,9 @@ IS_ASKED_SO_MUCH = (
     "WHERE reply IS NULL AND holder = (SELECT holder FROM sessions WHERE sessions.id = ?) LIMIT 1 OFFSET ?"
 )
 IS_ASKED = "SELECT 1 FROM inbox WHERE reply IS NULL AND session = ?"
-IS_UNANSWERED = "SELECT 1 FROM inbox WHERE number = ? AND reply IS NULL"
+NOTE = "SELECT worker, reply IS NOT NULL FROM inbox WHERE number = ?"
+LEASE_ASKED = "SELECT holder, epoch FROM sessions WHERE id = (SELECT session FROM inbox WHERE number = ?)"
 ANSWER = "UPDATE inbox SET reply = ? WHERE number = ? AND reply IS NULL"
-ANSWER_UNDER = f"{ANSWER} AND EXISTS (SELECT 1 FROM sessions WHERE sessions.id = session AND holder = ? AND epoch = ?)"
 REPLY = "SELECT reply FROM inbox WHERE number = ? AND reply IS NOT NULL"
-WITHDRAW = "DELETE FROM inbox WHERE number = ? AND reply IS NULL"
 COLLECTED = "DELETE FROM inbox WHERE number = ?"
 UNCOLLECTED = "DELETE FROM inbox WHERE reply IS NOT NULL AND worker NOT IN (SELECT number FROM workers)"

@@ -24,8 +24,8 @@ import attrs
 from lifecycle.errors import Busy, Invalid, StoreError
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.inputs import Input
-from lifecycle.kernel.lease import Lease, Worker, acquired, may_acquire, renewed
-from lifecycle.kernel.replies import Reply
+from lifecycle.kernel.lease import NOBODY, SHARING, Lease, Note, Stands, Worker, acquired, may_acquire, renewed
+from lifecycle.kernel.replies import Done, Reply
 from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Session, us
 from lifecycle.store import schema, whole
 from lifecycle.store.files import (
@@ -63,12 +63,11 @@ from lifecycle.store.port import (
     below_floor,
     busy,
     claimed_already,
-    lost_lease,
     name_taken,
     not_following,
     over_since,
     rearmed,
-    taken_back,
+    why_refused,
 )
 from lifecycle.store.record import (
     Place,
@@ -115,6 +114,9 @@ DUE_PAGE_ROWS = 256
 
 AGED_PAGE_ROWS = 256
 """How many old rows are looked at before their sessions are named."""
+
+ANSWERED = Done()
+"""Stands for the reply of a request wherever nobody decides by which one it is."""
 
 build_entry = twin_of(Entry).build
 
@@ -325,11 +327,16 @@ class SQLiteStore:
         with self._beat() as connection:
             now = self._lease_us()
             in_time = now < self._me.expires
-            me = self._me = renewed(self._me, now, self._lasts_us)
-            if not connection.execute(schema.RENEW_WORKER, (me.expires, me.number)).rowcount:
-                connection.execute(schema.REJOIN_WORKER, (me.number, me.name, me.expires))
-                in_time = False
-            return in_time
+            self._me = renewed(self._me, now, self._lasts_us)
+            return self._beaten(connection, self._me) and in_time
+
+    @staticmethod
+    def _beaten(connection: sqlite3.Connection, me: Worker) -> bool:
+        """Write a heartbeat; false: the row was removed, and is there again."""
+        if connection.execute(schema.RENEW_WORKER, (me.expires, me.number)).rowcount:
+            return True
+        connection.execute(schema.REJOIN_WORKER, (me.number, me.name, me.expires))
+        return False
 
     def look(self) -> Look:
         """Say what is asked of this worker, and who else is at work; costs next to nothing while nobody writes."""
@@ -348,7 +355,7 @@ class SQLiteStore:
                 self._others = bury(self._path, connection)
             now = self._lease_us()
             held = (one.number for one in self._others if not may_acquire(Lease(one.number), 0, one, now))
-            return Look(asked, changed, tuple(held), self._newest)
+            return Look(asked, changed, tuple(held), self._newest - len(self._others))
 
     @contextmanager
     def _beat(self) -> Iterator[sqlite3.Connection]:
@@ -363,13 +370,17 @@ class SQLiteStore:
 
     def _holder(self, connection: sqlite3.Connection, lease: Lease) -> str | None:
         """Name the other worker that holds a session under a lease now; none: it may be taken."""
-        if lease.worker in (0, self._me.number):
-            return None
-        row = connection.execute(schema.WORKER, (lease.worker,)).fetchone()
-        worker = None if row is None else found_worker(self._path, row)
+        worker = self._other(connection, lease)
         if worker is None or may_acquire(lease, self._me.number, worker, self._lease_us()):
             return None
         return worker.name
+
+    def _other(self, connection: sqlite3.Connection, lease: Lease) -> Worker | None:
+        """Find the other worker that has a session under a lease, whether it is heard of or not; none: it has left."""
+        if lease.worker in (0, self._me.number):
+            return None
+        row = connection.execute(schema.WORKER, (lease.worker,)).fetchone()
+        return None if row is None else found_worker(self._path, row)
 
     def holder(self, session: str) -> str | None:
         """Name the worker that holds a session now; none: nobody does."""
@@ -405,13 +416,25 @@ class SQLiteStore:
     def withdraw(self, asked: int) -> bool:
         """Take a request back; false: it is answered, and too late for that."""
         with self._noting() as connection:
-            return connection.execute(schema.WITHDRAW, (asked,)).rowcount == 1
+            if not SHARING.is_open(self._note(connection, asked)):
+                return False
+            connection.execute(schema.COLLECTED, (asked,))
+            return True
 
     def answer(self, asked: int, reply: Reply, lease: Lease) -> bool:
         """Answer a request that changed nothing; false: it was taken back, or that lease is no longer ours."""
         with self._noting() as connection:
-            row = (encode_reply(reply), asked, self._me.number, lease.epoch)
-            return connection.execute(schema.ANSWER_UNDER, row).rowcount == 1
+            row = connection.execute(schema.LEASE_ASKED, (asked,)).fetchone()
+            kept = NOBODY if row is None else Lease(*row)
+            if not SHARING.may_answer(self._note(connection, asked), kept, lease, self._me.number):
+                return False
+            connection.execute(schema.ANSWER, (encode_reply(reply), asked))
+            return True
+
+    def _note(self, connection: sqlite3.Connection, asked: int) -> Note | None:
+        """Return what the inbox has of a request: who asks, and whether there is a reply; which one, nobody decides by."""
+        row = connection.execute(schema.NOTE, (asked,)).fetchone() if asked else None
+        return None if row is None else Note(row[0], ANSWERED if row[1] else None)
 
     @contextmanager
     def _noting(self) -> Iterator[sqlite3.Connection]:
@@ -690,12 +713,12 @@ class SQLiteStore:
         with self._transaction() as connection:
             whole.latest, whole.top, whole.floor = self._ends_now(connection)
             for commit in commits:
-                refused = self._what_it_stands_on(connection, commit)
-                if refused is None:
+                why_not = self._what_it_stands_on(connection, commit)
+                if why_not is None:
                     alone = whole.next()
-                    refused = self._gather(connection, alone, commit) or self._write_alone(connection, alone, commit)
-                    whole = whole if refused else alone
-                verdicts.append(refused)
+                    why_not = self._gather(connection, alone, commit) or self._write_alone(connection, alone, commit)
+                    whole = whole if why_not else alone
+                verdicts.append(why_not)
         self._remember(whole)
         return verdicts
 
@@ -712,15 +735,11 @@ class SQLiteStore:
         name = "" if session is None else session.id
         revision, *held, rests_until = connection.execute(schema.STANDS, (name,)).fetchone() or (None, 0, 0, None)
         self._note_rest(name, rests_until)
-        lease = Lease(*held)
-        holder = self._holder(connection, lease)
-        if revision is not None and (lease.epoch != commit.lease.epoch or holder is not None):
-            return lost_lease(name, commit.lease, lease, holder)
-        refused = not_following(commit, revision)
-        if refused is not None:
-            return refused
-        if commit.asked and not connection.execute(schema.IS_UNANSWERED, (commit.asked,)).fetchone():
-            return taken_back(commit.asked)
+        kept = Stands(revision, Lease(*held))
+        worker, note = self._other(connection, kept.lease), self._note(connection, commit.asked)
+        why_not = why_refused(commit, kept, self._me.number, worker, self._lease_us(), note)
+        if why_not is not None:
+            return why_not
         for spec in admitted(commit):
             if connection.execute(schema.RUN_TAKEN, (name, spec.id)).fetchone():
                 return name_taken(name, "run id", spec.id)
@@ -747,9 +766,9 @@ class SQLiteStore:
         session = step.session
         line = None if session is None else group.lines.get(session.id)
         stands_on = before if line is None else line.session
-        refused = not_following(commit, None if stands_on is None else stands_on.revision)
-        if refused is not None:
-            return refused
+        why_not = not_following(commit, None if stands_on is None else stands_on.revision)
+        if why_not is not None:
+            return why_not
         assert session is not None
         name, revision = session.id, session.revision
         try:
@@ -789,7 +808,16 @@ class SQLiteStore:
         return None
 
     def _taken(self, connection: sqlite3.Connection, group: Group, number: int, is_first: bool, lease: Lease) -> Lease:
-        """Take a session with the step; whether it may be taken is decided in the step's own transaction."""
+        """Take a session with the step; whether it may be taken is decided in the step's own transaction.
+
+        Whoever takes one is at work: a worker whose heartbeat has run out beats with the step. Others do not look again
+        for what is held by one that they have found silent, so it must not get hold of anything as long as it is that.
+        """
+        now = self._lease_us()
+        if self._me.number and now >= self._me.expires:
+            self._beaten(
+                connection, renewed(self._me, now, self._lasts_us)
+            )  # to the thread that beats it is late still
         if not is_first:
             if self._holder(connection, lease) is not None:
                 raise Clash
@@ -1097,7 +1125,7 @@ def bury(path: Path, connection: sqlite3.Connection) -> list[Worker]:
     for worker in workers_of(path, connection):
         if worker.there:
             there.append(worker)
-        else:
+        elif SHARING.releases(worker, now=worker.expires):
             connection.execute(schema.DELETE_WORKER, (worker.number,))
             with suppress(OSError):
                 worker_file(path, worker.number).unlink(missing_ok=True)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.check import PROVED, SMALL, UNDETERMINED, AskPlan, Configuration, Report, RunPlan, check, kill, mutant
+from lifecycle.check import (
+    DEFAULT,
+    PROVED,
+    SMALL,
+    UNDETERMINED,
+    AskPlan,
+    Configuration,
+    Report,
+    RunPlan,
+    check,
+    kill,
+    mutant,
+)
 from lifecycle.check.coverage import UNREACHABLE, everything
 from lifecycle.check.promises import ASSUMPTIONS, is_of, promises_of
 from lifecycle.check.rules import NOT_YET
@@ -19,12 +31,15 @@ RULES = set(
     leaving-wait-closes-requests one-execution one-timer detached-is-timed deadline-covers-timeout first-cause-wins
     same-key-same-run owner-only commit-before-hooks ends abort-ends executions-are-released queue-drains
     requests-settle open-requests-are-shown answer-takes-effect orphans-are-reaped hooks-are-performed children-end
-    recovered
+    recovered one-holder taken-over
     """.split()  # noqa: SIM905  (thirty names read better than thirty strings)
 )
 """The rules of the design, by name."""
 
-BESIDE = {"total", "crash-policy", "checkpoints-stand", "limits-are-kept", "replies-are-true"}
+BESIDE = {"total", "crash-policy", "checkpoints-stand", "limits-are-kept", "replies-are-true"} | {
+    "asked-once",
+    "asked-is-answered",
+}
 """Rules that the design has in its text, and not by name."""
 
 
@@ -56,7 +71,7 @@ def test_every_rule_of_the_design_is_judged(report: Report) -> None:
 
 def test_each_size_says_its_bounds(report: Report) -> None:
     """Given a report, then each world is named with its bounds and what was visited."""
-    assert [one.configuration for one in report.sizes] == [config.name for config in SMALL]
+    assert [one.configuration for one in report.sizes] == [config.name for config in DEFAULT]
     assert all(one.complete and one.states > 0 and one.transitions > one.states - 2 for one in report.sizes)
     assert report.sizes[0].bounds.startswith("1 run, 1 question, 1 client, any number of ")
 

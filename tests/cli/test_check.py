@@ -15,7 +15,6 @@ import pytest
 from lifecycle.check import (
     EQUIVALENT,
     SEEDS,
-    SMALL,
     Killed,
     Mutant,
     Stepper,
@@ -66,7 +65,7 @@ def test_small_worlds_are_proved(check: Command, tmp_path: Path) -> None:
     assert lines[0].split() == ["configuration", "states", "transitions", "seconds", "bounds"]
     assert any(line.startswith("crashes ") and "any number of crashes and losses" in line for line in lines)
     assert any(line.split()[:2] == ["decide-once", "PROVED"] for line in lines)
-    assert lines[-1].startswith("PROVED (in 7 worlds with ")
+    assert lines[-1].startswith("PROVED (in 9 worlds with ")
     suite = ET.parse(tmp_path / "check.xml").getroot()
     assert ("testsuite", "0", "0") == (suite.tag, suite.get("failures"), suite.get("errors"))
     assert int(suite.get("tests") or 0) == len(suite.findall("testcase")) > 20
@@ -221,7 +220,7 @@ def test_mutant_without_an_end_is_undetermined(check: Command, monkeypatch: pyte
 
 def test_hunt_ends_without_being_told_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given no limit, then a hunt has one of its own, which every small world fits into."""
-    assert all(one.states < verdict.HUNT_MAX for one in checked(SMALL).sizes)
+    assert all(one.states < verdict.HUNT_MAX for one in checked().sizes)
     monkeypatch.setattr(verdict, "HUNT_MAX", 700)
     found = kill(Mutant("counting", "no end of states", endless), (configuration("questions"),))
     assert (None, False) == (found.counterexample, found.complete)

@@ -409,6 +409,54 @@ async def test_worker_that_came_and_went_unseen_is_taken_over(workers: Workers) 
     assert "first" == first.store.holder("s-1")
 
 
+async def test_session_that_was_lost_is_taken_up_when_its_heir_is_gone(workers: Workers) -> None:
+    """Given a session in memory here that another has taken, when that one leaves in its turn, then it is taken up here."""
+    first, second = await workers.open("first"), await workers.open("second")
+    mine = await started(first)
+    workers.time.pass_by(11)
+    second.beat()
+    await workers.settle()
+    first.beat()
+    await workers.settle()
+    assert ("second", 0) == (first.store.holder("s-1"), first.counters["reloaded"]), "first has not noticed"
+    await second.close()
+    await workers.beat()
+    assert ("first", 1) == (first.store.holder("s-1"), first.counters["reloaded"])
+    assert isinstance(await mine.decide("q", approve()), Decided)
+
+
+async def test_what_a_silent_worker_takes_is_missed_when_it_falls_silent_again(workers: Workers) -> None:
+    """Given a worker that another has found silent, when it opens a session before its next heartbeat, and then stalls
+
+    again, then the session is taken over: whoever takes one beats with that step.
+    """
+    first = await workers.open("first")
+    workers.time.pass_by(11)
+    second = await workers.open("second")
+    await started(first, session="s-2")
+    for _ in range(2):
+        second.beat()
+        await workers.settle()
+        assert "first" == second.store.holder("s-2")
+        workers.time.pass_by(6)
+    second.beat()
+    await workers.settle()
+    assert ("second", 1) == (second.store.holder("s-2"), inputs(second, i.Recovered, "s-2"))
+
+
+async def test_what_was_left_while_a_worker_stood_still_is_taken_up(workers: Workers) -> None:
+    """Given a worker that stalls, when it beats again, then it takes up what nobody holds, whoever is missing."""
+    first = await workers.open("first")
+    workers.time.pass_by(11)
+    second = await workers.open("second")
+    first.beat()
+    await started(first, session="s-2")
+    workers.time.pass_by(11)
+    second.beat()
+    await workers.settle()
+    assert ("second", 1) == (second.store.holder("s-2"), inputs(second, i.Recovered, "s-2"))
+
+
 async def test_sessions_of_others_are_left_to_them(workers: Workers) -> None:
     """Given a worker at work, when another opens, then it recovers nothing of that, and each goes on with its own."""
     first = await workers.open("first")

@@ -20,7 +20,7 @@ import pytest
 
 from lifecycle.errors import Busy, Invalid, StoreError
 from lifecycle.kernel import inputs as i
-from lifecycle.kernel.lease import Lease
+from lifecycle.kernel.lease import Lease, Sharing
 from lifecycle.kernel.replies import Aborted, Decided, Reply, rejection_of
 from lifecycle.kernel.values import us
 from lifecycle.store import Commit, Compacted, Kept, SQLiteStore, files, schema, sqlite
@@ -315,13 +315,23 @@ def test_look_tells_who_is_at_work(opened: Callable[[str], SQLiteStore], time: L
     assert (first.worker,) == first.look().workers
     second = opened("second")
     seen = first.look()
-    assert ((first.worker, second.worker), second.worker, True) == (seen.workers, seen.newest, seen.changed)
+    assert ((first.worker, second.worker), 0, True) == (seen.workers, seen.gone, seen.changed)
     assert not first.look().changed
     time.pass_by(11)
     first.renew()
     assert () == first.look().workers[1:]
     second.close()
-    assert (first.worker,) == first.look().workers
+    assert ((first.worker,), 1) == (first.look().workers, first.look().gone)
+
+
+def test_look_counts_whom_it_finds_gone(opened: Callable[[str], SQLiteStore]) -> None:
+    """Given a worker that comes and dies between two looks, then the next look removes its row, and counts it."""
+    first = opened("first")
+    assert 0 == first.look().gone
+    second = opened("second")
+    assert second._lock is not None
+    second._lock.release()  # as the operating system does when the process dies
+    assert ((first.worker,), 1) == (first.look().workers, first.look().gone)
 
 
 def test_name_of_a_worker_is_taken_once(opened: Callable[[str], SQLiteStore], time: LeaseTime, tmp_path: Path) -> None:
@@ -564,7 +574,7 @@ def test_control_of_a_reply_without_the_epoch(
     opened: Callable[[str], SQLiteStore], time: LeaseTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given replies that need no lease, then the story of the stalled worker that answers fails."""
-    monkeypatch.setattr(schema, "ANSWER_UNDER", unchecked(schema.ANSWER_UNDER))
+    monkeypatch.setattr(Sharing, "may_answer", lambda self, note, kept, lease, by: self.is_open(note))
     with pytest.raises(AssertionError):
         test_reply_without_a_step_needs_the_lease(opened, time)
 
@@ -573,7 +583,7 @@ def test_control_without_the_inbox_in_the_step(
     opened: Callable[[str], SQLiteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given steps that are kept whether or not their request is still there, then the story of the taken back one fails."""
-    monkeypatch.setattr(schema, "IS_UNANSWERED", "SELECT 1 WHERE ?")
+    monkeypatch.setattr(Sharing, "is_open", lambda self, note: True)
     monkeypatch.setattr(
         sqlite, "execute_all", lambda connection, statement, rows: executed(connection, statement, rows)
     )
