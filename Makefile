@@ -27,6 +27,7 @@ diagrams: $(VENV)/.wheel
 	$(BIN)/python diagrams/generate.py
 	$(BIN)/python docs/reference/tables.py
 	$(BIN)/python docs/reference/mutants.py
+	$(BIN)/python docs/reference/reliability.py
 
 # Every check is made, whichever fails; at the end those that failed are named.
 CHECK := failed=; check() { echo "== $$1"; name=$$1; shift; "$$@" || failed="$$failed $$name"; }
@@ -50,7 +51,7 @@ test: $(VENV)/.wheel
 
 soak: $(VENV)/.wheel
 	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/reliability tests/runtime/test_schedules.py \
-		tests/runtime/test_campaign.py tests/kernel/test_properties.py
+		tests/kernel/test_properties.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

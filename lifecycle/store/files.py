@@ -8,6 +8,7 @@ written to it or beside it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -25,6 +26,17 @@ from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES_SINCE, VERSION
 OPENING_SECONDS_MAX = 5.0
 """How long opening waits for another program that has the file locked; reading does, too, though it hardly ever must."""
 
+LOCKING = (
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+)
+"""What SQLite says where it is the lock of a file that fails, and nobody else has it."""
+
 FAULTS = {
     sqlite3.SQLITE_FULL: ("has no room left", "make room, then try again"),
     sqlite3.SQLITE_IOERR_SHMSIZE: ("has no room left", "make room, then try again"),
@@ -39,6 +51,7 @@ FAULTS = {
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_PERM: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk failed", "check the disk, then try again"),
+    **dict.fromkeys(LOCKING, ("cannot be locked", "put it on a local disk")),
     sqlite3.SQLITE_TOOBIG: ("cannot hold a record that large", "keep bodies below SQLite's limit"),
     sqlite3.SQLITE_NOMEM: ("ran out of memory", "make memory available, then try again"),
 }
@@ -63,6 +76,8 @@ def refuse_sqlite(path: Path | str, fault: sqlite3.Error | UnicodeDecodeError) -
     unknown = f"fails ({fault})", "report it with the file"
     fact, remedy = FAULTS.get(code) or FAULTS.get(code & 0xFF, unknown)
     locked = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if locked and (why := why_no_locks(Path(path))) is not None:
+        return no_locks(path, why)
     return StoreError(f"store {path}", fact, remedy, path=str(path), locked=locked)
 
 
@@ -337,9 +352,52 @@ def locked(path: Path, file: IO[bytes]) -> bool:
     return True
 
 
-def no_locks(path: Path, why: str | None) -> StoreError:
+def no_locks(path: Path | str, why: str | None) -> StoreError:
     """Refuse a path on which nobody can be kept out."""
     return refuse(path, f"locks do not work there ({why})", "put it on a local disk")
+
+
+def why_no_locks(path: Path) -> str | None:
+    """Say why locks do not work at a path, for SQLite calls that locked by another program, too; none: they may work.
+
+    Tried on the file that is there for locks, or on the folder: closing the store itself would drop SQLite's.
+    """
+    try:
+        tried = beside(path, "-lock")
+        opened = os.open(tried if tried.exists() else path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(opened)
+    except OSError as fault:
+        return fault.strerror if fault.errno in NO_LOCKS else None
+    return None
+
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""How a system says that it has no locks, for good or because nobody answers who keeps them."""
+
+
+class Whereabouts:
+    """Which file and which log were opened: what is written once others are in their place is written to nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names = str(path), str(beside(path, "-wal"))
+        self._were = self._are()
+
+    def _are(self) -> list[tuple[int, int]] | None:
+        """Say which files are there now; none: not both of them are."""
+        try:
+            return [(there.st_dev, there.st_ino) for there in map(os.stat, self._names)]
+        except OSError:
+            return None
+
+    def check(self) -> None:
+        """Refuse to go on with a file that is not there any more; one that was put back is as good as before."""
+        if self._are() != self._were:
+            fact = "was moved, removed or replaced while it was open"
+            raise refuse(self._path, fact, "put it back with its -wal, or end this process and start it again")
 
 
 def has_process(path: Path | str, worker: int) -> bool:

@@ -30,6 +30,7 @@ from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Sess
 from lifecycle.store import schema, whole
 from lifecycle.store.files import (
     FAULTS,
+    Whereabouts,
     WorkerLock,
     alone,
     check_ours,
@@ -201,6 +202,7 @@ class SQLiteStore:
                     if is_new(self._path):
                         create(self._path)
             self._writer = open_writer(self._path)
+            self._whereabouts = Whereabouts(self._path)
         self._reader = open_reader(self._path)
         self.latest()  # where the times are damaged nothing can be judged
 
@@ -593,6 +595,7 @@ class SQLiteStore:
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
+            self._whereabouts.check()
             connection.execute("COMMIT")
         except BaseException as fault:
             raise self._undone(connection, fault) from None
@@ -631,6 +634,7 @@ class SQLiteStore:
             group.latest, group.top = ends(self._path, connection)
             verdicts = [self._gather(connection, group, commit) for commit in commits]
             self._write(connection, group)
+            self._whereabouts.check()
             connection.execute("COMMIT")
         except BaseException as fault:
             raise self._undone(connection, fault) from None

@@ -283,6 +283,10 @@ PORT_EVERY, REAL_EVERY = 8, 40
 """How many places of the file layer there are to one of the port, and to one of the system call."""
 
 
+SHOWS: Mapping[str | None, str] = {"refusal": "write", "the sync of marks": "sync"}
+"""At which calls the lack of a protection should show; that of retries does at the port."""
+
+
 class FailingDisks:
     """Fail every call once, and look whether anything was lost, half done or taken for done."""
 
@@ -300,14 +304,18 @@ class FailingDisks:
         "retries": lambda: mock.patch.object(Item, "must_be_taken", False),
     }
 
-    def places(self, seed: int) -> Iterator[str]:
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
         """Name every call of a seed's lives, a port's commit and a system call now and then among them."""
+        if without == "retries":
+            yield from (f"port:{seed}:{number}:1" for number in range(1, 41))
         by_kind: list[list[str]] = []
         for kind, how in CODES:
             driver, _ = on_failing_disk(seed, kind, how, "once", 0)
             numbers = range(1, driver.failing.count + 1)
             by_kind.append([f"file:{seed}:{kind}:{how}:{lasting}:{n}" for n in numbers for lasting in LASTING])
             Random(f"places {seed} {kind} {how}").shuffle(by_kind[-1])
+            if kind == SHOWS.get(without):
+                yield from by_kind[-1]
         in_turn = itertools.chain.from_iterable(itertools.zip_longest(*by_kind))
         ports, reals = itertools.count(1), itertools.count(2)
         for number, place in enumerate(filter(None, in_turn)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -478,6 +479,80 @@ def test_repeated_record_is_refused_by_itself(store: SQLiteStore) -> None:
     assert again is not None and other.session == again.session
     kept = store.load("s-1")
     assert kept is not None and 5 == kept.session.revision
+
+
+# -- underneath -------------------------------------------------------------------------------------------------------
+
+
+def moved(path: Path) -> None:
+    """Move the file away."""
+    path.rename(path.with_suffix(".away"))
+
+
+def removed(path: Path) -> None:
+    """Remove the file."""
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    """Put a copy in the place of the file."""
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+def without_its_log(path: Path) -> None:
+    """Remove the log alone, as who takes it for rubbish does."""
+    path.with_name(f"{path.name}-wal").unlink()
+
+
+@pytest.mark.parametrize("happens", [moved, removed, replaced, without_its_log], ids=lambda happens: happens.__name__)
+def test_file_that_is_gone_from_its_path_is_written_to_no_more(
+    tmp_path: Path, store: SQLiteStore, happens: Callable[[Path], None]
+) -> None:
+    """Given a file or a log that is not at its path any more, then nothing is kept in it, where nobody would find it."""
+    life = approved()
+    store.commit(life.commits[:2])
+    before = everything(store, "s-1")
+    happens(tmp_path / "runs.db")
+    told = "was moved, removed or replaced while it was open; put it back with its -wal, or end this process"
+    assert told in refused(lambda: store.commit(life.commits[2:]))
+    assert told in refused(lambda: store.mark_performed({"s-1": 2}))
+    assert told in refused(store.claim)
+    assert before == everything(store, "s-1")
+
+
+def test_file_that_was_put_back_is_written_to_again(tmp_path: Path, store: SQLiteStore) -> None:
+    """Given a file that was moved away and back, then the very commit that was refused is kept."""
+    life = approved()
+    store.commit(life.commits[:2])
+    moved(tmp_path / "runs.db")
+    refused(lambda: store.commit(life.commits[2:]))
+    (tmp_path / "runs.away").rename(tmp_path / "runs.db")
+    assert [None] * 3 == list(store.commit(life.commits[2:]))
+
+
+@pytest.mark.parametrize("has_lock_file", [True, False])
+def test_lock_that_fails_is_not_called_a_lock_of_others(
+    tmp_path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, has_lock_file: bool
+) -> None:
+    """Given a path where locks stopped working, which SQLite takes for a lock of others, then that is what is said."""
+    from lifecycle.store import files
+
+    if not has_lock_file:
+        (tmp_path / "runs.db-lock").unlink()
+
+    def fails(opened: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(files.fcntl, "flock", fails)
+        told = refused(lambda: store.commit(approved().commits))
+        assert "locks do not work there (No locks available); put it on a local disk" in told
+    odd = sqlite3.OperationalError("locking protocol")
+    odd.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+    assert "store x: cannot be locked; put it on a local disk" == str(refuse_sqlite("x", odd))
 
 
 # -- damaged records --------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Real processes on one file, under kill -9 and SIGSTOP: what was acknowledged ends, once, and nobody works twice.
 
-What lives here: the campaign, short here and ten minutes long in a soak, and its control. What must not: a virtual
-clock. The law of this file: a verdict is read out of what the processes wrote down, and out of the journals.
+What lives here: who is killed and stalled, and when. What must not: a virtual clock. The law of this file: a verdict is
+read out of what the processes wrote down, and out of the journals.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import attrs
-import pytest
 
-from lifecycle import SQLiteStore
+from lifecycle import LifecycleError, SQLiteStore
 from lifecycle.hooks import PublishEnd
 
-from ..profiles import IS_SOAK
+from .campaign import Trial
 from .worker import LIMITS, SESSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 600.0 if IS_SOAK else 7.0
 FINISH_SECONDS_MAX = 120.0
 JOINING_SECONDS_MAX = 60.0
 STALL_SECONDS = LIMITS.lease_seconds + 1.0
@@ -41,13 +44,15 @@ class Life:
 
 
 @attrs.define
-class Campaign:
+class Crowd:
     """A number of workers on one file, killed and stalled at random."""
+
+    options = ()
+    """What every worker is told beyond its file and its number."""
 
     folder: Path
     workers: int
     seed: int
-    options: tuple[str, ...] = ()
     lives: dict[int, Life] = attrs.field(factory=dict)
     fired: Counter[str] = attrs.field(factory=Counter)
 
@@ -59,7 +64,7 @@ class Campaign:
     def join(self, *more: str) -> Life:
         """Start a process."""
         number = str(self.seed * 10_000 + len(self.lives))
-        words = [sys.executable, "-m", "tests.runtime.worker", str(self.path), number, *self.options, *more]
+        words = [sys.executable, "-m", "tests.reliability.worker", str(self.path), number, *self.options, *more]
         life = Life(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         self.lives[life.process.pid] = life
         return life
@@ -169,26 +174,38 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def told(campaign: Campaign) -> str:
-    """Say what fired."""
-    return ", ".join(f"{count} {what}" for what, count in sorted(campaign.fired.items()))
+# -- the campaign -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [2, 8])
-def test_acknowledged_runs_end_once_whoever_dies(tmp_path: Path, workers: int) -> None:
-    """Given processes on one file that are killed and stalled at random, then every acknowledged run ends exactly once,
+class Processes:
+    """Let processes work on one file, and kill and stall them."""
 
-    no code begins while another live process holds its session, and no approved tool is executed twice.
-    """
-    campaign = Campaign(tmp_path, workers, seed=workers)
-    campaign.play(SECONDS)
-    assert [] == campaign.wrong(), told(campaign)
-    print(told(campaign))
-    assert campaign.fired["kills"] > 3 and campaign.fired["ack"] > 10 and campaign.fired["tool"] > 3
+    name = "processes"
+    claim = "processes on one file, killed and stalled: acknowledged runs end once, nobody begins or executes twice"
+    unit = "seconds"
+    seeded = True
+    short = 14
+    long = 1_214
+    controls: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
+        "leases": lambda: mock.patch.object(Crowd, "options", ("--without-leases",)),
+    }
 
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
+        """Name how many work, and how long: ``workers:seconds:seed``."""
+        if without is not None:
+            yield f"3:4:{seed}"
+        yield from (f"{workers}:{seconds}:{seed}" for seconds in (7, 600) for workers in (2, 8))
 
-def test_control_without_leases(tmp_path: Path) -> None:
-    """Given workers that take what others hold, then the campaign says so."""
-    campaign = Campaign(tmp_path, 3, seed=1, options=("--without-leases",))
-    campaign.play(4.0)
-    assert [] != campaign.wrong()
+    def trial(self, place: str) -> Trial:
+        """Let so many work so long, then look at what was acknowledged."""
+        workers, seconds, seed = map(int, place.split(":"))
+        trial = Trial(counts=seconds)
+        with tempfile.TemporaryDirectory(prefix="lifecycle-") as made:
+            crowd = Crowd(Path(made), workers, seed * 10 + workers)
+            try:
+                crowd.play(seconds)
+                trial.violations += crowd.wrong()
+            except (LifecycleError, AssertionError, subprocess.TimeoutExpired) as fault:
+                trial.violations.append(f"{type(fault).__name__}: {fault}")
+            trial.fired += crowd.fired
+        return trial

@@ -1,0 +1,193 @@
+"""Write the page of reliability from what the campaigns came to.
+
+What lives here: how the record becomes rows of a page. What must not: a figure; ``reliability.json`` has them, and
+``python -m tests.reliability --record`` writes it. The law of this file: a row without a number says "not measured".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RECORD, PAGE, MUTANTS = HERE / "reliability.json", HERE / "reliability.md", HERE / "mutants.md"
+
+Figures = Mapping[str, Any]
+NOT_MEASURED = "not measured"
+
+HEAD = """# Reliability
+
+Written by `make diagrams` from what the campaigns came to when they last ran in earnest; do not edit.
+
+A campaign makes one kind of fault happen as often as it can and looks each time whether a promise was broken. Each has
+controls: the same campaign with one protection taken away, which must find something, or it would find nothing ever.
+*Fired* is what really happened, counted where it happened. *Trials* that show what an earlier one showed, such as the
+same image of a disk, are not *covered*. A trial has a name, and whatever is found prints the command that makes it again.
+"""
+
+READING = """## How to read it
+
+- **R1**: a process with a runtime counts the moments at which it could die (before, inside and after each write, around
+  each sync, before and after each commit, before each hook, after each acknowledgement) and is killed at one; in every
+  second trial the process that recovers is killed, too. What was acknowledged is known from a pipe that outlives them.
+- **R2**: every write and sync that SQLite asks for is heard. Since its last sync each sector of a file may be on the
+  disk or not, in any order, one of them torn; names change in the order of a journalling file system. Up to 8 sectors in
+  doubt every subset is an image; beyond, regular and drawn ones are. Not modelled: a disk that lies about a sync, and
+  sectors going bad that nobody wrote.
+- **R3**: one place of a file, or of its log, is damaged, and everything is read. SQLite has no checksum of a page, our
+  records have one: what they say cannot change, and what goes missing is found by `lifecycle store check`. Damage in a
+  log reads as a log that ends earlier, at a whole step, and nobody can tell it from one that does.
+- **R4**: a call fails once, or until the disk is mended. A sync that fails also forgets what it was to make safe.
+- **R8**: an object more for each run would be seen; memory is counted in objects, at rest.
+- **R13**: whole stories in two processes under two hash seeds, every byte of every table compared.
+- **R14**: golden files that earlier versions wrote, which no version changes.
+- **processes**: real processes at work on one file, killed every half second on average, now and then stopped for longer
+  than their lease, 2 of them for ten minutes and then 8 of them for ten.
+"""
+
+
+def elsewhere() -> Iterator[Sequence[str]]:
+    """List the claims that no campaign is for: what is done for them, and with which command."""
+    found_out = re.search(r"\*\*(.+?)\.?\*\*", MUTANTS.read_text("utf-8"))
+    assert found_out is not None
+    mutants = f"{found_out.group(1).removesuffix(' are found out')} mutants are found out, see [mutants](mutants.md)"
+    explored = "see [how the checker works](../explanation/how-the-checker-works.md); the command prints its figures"
+    test = "python -m pytest tests/"
+    yield "R5", "the model is proved within its bounds", explored, "`lifecycle check`"
+    yield "R6", "the properties kill every mutant", mutants, "`python docs/reference/mutants.py`"
+    yield (
+        "R7",
+        "random schedules: crash, duplicate, late, reorder, slow code, failing commits",
+        f"drawn by Hypothesis; faults {NOT_MEASURED}",
+        f"`{test}runtime/test_schedules.py`",
+    )
+    yield (
+        "R9",
+        "clocks: a wall clock that jumps, ties in one instant",
+        f"single stories; jumps {NOT_MEASURED}",
+        f"`{test}runtime/test_clock.py {test.split()[-1]}runtime/test_timers.py`",
+    )
+    yield (
+        "R10",
+        "duplicate, late and reordered requests are harmless",
+        f"explored by the checker and drawn on the runtime; examples {NOT_MEASURED}",
+        f"`lifecycle check`, `{test}runtime/test_schedules.py`",
+    )
+    yield "R11", "decoders survive any bytes", NOT_MEASURED, ""
+    yield "R12", "a slow client costs nobody else", NOT_MEASURED, ""
+    yield (
+        "R15",
+        "the runtime does what the model does",
+        f"a tour through the model on the real runtime; pairs {NOT_MEASURED}",
+        f"`{test}testing/test_tour.py tests/testing/test_journals.py`",
+    )
+    yield "R16", "concurrent clients see one order of events", NOT_MEASURED, ""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table; a bar inside a cell is kept from ending it."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def covered(figures: Figures, unit: str) -> str:
+    """Say how much was covered, and in how many trials if that is another number."""
+    told = f"{figures['covered']:,} {unit}"
+    return told if figures["tried"] == figures["covered"] else f"{told} in {figures['tried']:,} trials"
+
+
+def fired(figures: Figures) -> str:
+    """List what really happened."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in figures["fired"].items())
+
+
+def campaigns(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """List the campaigns with what they came to."""
+    for name, about in record.items():
+        figures = about.get("figures")
+        if figures is None:
+            yield name, about["claim"], NOT_MEASURED, "", "", "", ""
+            continue
+        numbers = f"{figures['violated']:,}", f"{figures['cpu_seconds']:,.0f}"
+        yield (
+            name,
+            about["claim"],
+            covered(figures, about["unit"]),
+            *numbers,
+            figures["taken"],
+            f"`{figures['command']}`",
+        )
+
+
+def faults(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """List what fired in each campaign."""
+    for name, about in record.items():
+        yield name, fired(about["figures"]) if "figures" in about else NOT_MEASURED
+
+
+def controls(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """List the controls with what they found, and of that the first."""
+    for name, about in record.items():
+        for control, figures in about["controls"].items():
+            first = figures["violations"][0] if figures["violations"] else {"at": "", "what": "nothing"}
+            yield (
+                f"{name} without {control}",
+                covered(figures, about["unit"]),
+                f"{figures['violated']:,}",
+                f"at `{first['at']}`: {shortened(first['what'])}",
+                f"`{figures['command']}`",
+            )
+
+
+TOLD_CHARS = 160
+"""How much of a violation is told; the rest is in the record."""
+
+
+def shortened(text: str) -> str:
+    """Cut a text where it gets long, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= TOLD_CHARS else f"{line[:TOLD_CHARS]} …"
+
+
+def conditions(record: Mapping[str, Any]) -> str:
+    """Say with what the figures were taken, each set of conditions once."""
+    every = [one for about in record.values() for one in (*about["controls"].values(), about.get("figures")) if one]
+    told = dict.fromkeys(
+        f"on {one['machine']['cores']} cores with {one['machine']['memory_gib']} GiB of memory "
+        f"({one['machine']['system']}), one of them used, with "
+        + ", ".join(f"{name} {number}" for name, number in one["versions"].items() if number != "absent")
+        for one in every
+    )
+    return f"Taken {'; and '.join(told)}.\n" if told else ""
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """Write the page of this record."""
+    columns = ("#", "claim", "covered", "violations", "CPU seconds", "taken", "command")
+    parts = [
+        HEAD,
+        conditions(record),
+        "## Campaigns\n",
+        table(columns, campaigns(record)),
+        "## What fired\n",
+        table(("#", "fired"), faults(record)),
+        "## Controls\n\nEach must find something.\n",
+        table(("control", "covered", "violations", "the first", "command"), controls(record)),
+        "## Elsewhere\n\nWhat no campaign is for, with what is done for it. The tests named run in `make test`.\n",
+        table(("#", "claim", "figure", "command"), elsewhere()),
+        READING,
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def recorded() -> dict[str, Any]:
+    """Return the record."""
+    found: dict[str, Any] = json.loads(RECORD.read_text("utf-8"))
+    return found
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(recorded()), "utf-8")
