@@ -166,6 +166,14 @@ def is_new(path: Path) -> bool:
     return not path.exists() or path.stat().st_size == 0
 
 
+def refuse_left_log(path: Path) -> None:
+    """Refuse to make a file beside the log of one that was removed: SQLite would take what stands there for a part of it."""
+    log = beside(path, "-wal")
+    if log.exists() and log.stat().st_size:
+        fact = f"is not there, but its log is ({log.name}), with what was written last"
+        raise refuse(path, fact, "put the file back, or move its -wal and -shm away, too")
+
+
 def check_ours(path: Path) -> None:
     """Refuse a file that another program made, or a newer version, without writing so much as a lock beside it.
 
@@ -357,6 +365,13 @@ def no_locks(path: Path | str, why: str | None) -> StoreError:
     return refuse(path, f"locks do not work there ({why})", "put it on a local disk")
 
 
+def refuse_without_locks(path: Path) -> None:
+    """Refuse a path on which nobody can be kept out, before anything is made there and before SQLite waits for a lock."""
+    why = why_no_locks(path)
+    if why is not None:
+        raise no_locks(path, why)
+
+
 def why_no_locks(path: Path) -> str | None:
     """Say why locks do not work at a path, for SQLite calls that locked by another program, too; none: they may work.
 
@@ -431,7 +446,8 @@ class WorkerLock:
         self._file = self._path.open("a+b", buffering=0)
         try:
             if not locked(path, self._file):
-                raise no_locks(path, "one that was never given is taken")
+                fact = f"a process is still at work on a file that was here before ({self._path.name} is locked)"
+                raise refuse(path, fact, "end that process, then try again")
             with self._path.open("rb") as second:
                 if locked(path, second):
                     raise no_locks(path, "one is given twice")

@@ -42,7 +42,9 @@ from lifecycle.store.files import (
     open_reader,
     open_writer,
     refuse,
+    refuse_left_log,
     refuse_sqlite,
+    refuse_without_locks,
     resolved,
     shared_us,
     worker_file,
@@ -194,12 +196,14 @@ class SQLiteStore:
 
     def _open(self, read_only: bool) -> None:
         """Check whose file it is, then make and open it."""
+        refuse_without_locks(self._path)
         if read_only or not is_new(self._path):
             check_ours(self._path)
         if not read_only:
             if is_new(self._path):
                 with alone(self._path):
                     if is_new(self._path):
+                        refuse_left_log(self._path)
                         create(self._path)
             self._writer = open_writer(self._path)
             self._whereabouts = Whereabouts(self._path)
@@ -328,7 +332,7 @@ class SQLiteStore:
                 asked = tuple(asked_of(row) for row in rows)
             if changed:
                 self._others = workers_of(self._path, connection)
-                (self._newest,) = connection.execute(schema.NEWEST).fetchone()
+                self._newest = first_column(connection.execute(schema.NEWEST).fetchone())
             if any(not has_process(self._path, worker.number) for worker in self._others):
                 self._others = bury(self._path, connection)
             now = self._lease_us()
@@ -341,6 +345,7 @@ class SQLiteStore:
         with self._looking:
             if self._beating is None:
                 raise self._shut()
+            self._whereabouts.check()
             try:
                 yield self._beating
             except sqlite3.Error as fault:

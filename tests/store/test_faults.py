@@ -17,6 +17,7 @@ from lifecycle.errors import StoreError
 from lifecycle.kernel import Policy
 from lifecycle.kernel import inputs as i
 from lifecycle.store import SQLiteStore, schema
+from lifecycle.store.exporting import import_into
 from lifecycle.store.files import default_path, refuse_sqlite
 
 from .contract import everything, keep
@@ -202,6 +203,33 @@ def test_empty_file_is_nothing_yet(tmp_path: Path) -> None:
     (tmp_path / "runs.db").touch()
     store = SQLiteStore(tmp_path / "runs.db")
     keep(store, approved())
+    store.close()
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_log_of_a_file_that_was_removed_is_no_part_of_a_new_one(tmp_path: Path, left: str) -> None:
+    """Given the log of a store whose file was removed, then no other file is made beside it, to which SQLite would add it."""
+    path = tmp_path / "runs.db"
+    store = SQLiteStore(path)
+    keep(store, approved())
+    there = contents(tmp_path)
+    store.close()
+    path.unlink()
+    for name in ("runs.db-wal", "runs.db-shm"):
+        (tmp_path / name).write_bytes(there[name])
+    if left == "an empty file":
+        path.touch()
+    before = contents(tmp_path)
+    told = (
+        f"store {path}: is not there, but its log is (runs.db-wal), with what was written last; put the file back, or"
+    )
+    assert told in refused(lambda: SQLiteStore(path))
+    assert told in refused(lambda: import_into(path, [], "it"))
+    assert before == contents(tmp_path)
+    path.write_bytes(there["runs.db"])
+    store = SQLiteStore(path)
+    kept = store.load("s-1")
+    assert kept is not None and approved().session == kept.session
     store.close()
 
 
