@@ -51,6 +51,10 @@ FAULTS = {
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_PERM: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk failed", "check the disk, then try again"),
+    sqlite3.SQLITE_IOERR_WRITE: (
+        "cannot be written: the disk failed, or a quota is used up",
+        "check the disk and the quota, then try again",
+    ),
     **dict.fromkeys(LOCKING, ("cannot be locked", "put it on a local disk")),
     sqlite3.SQLITE_TOOBIG: ("cannot hold a record that large", "keep bodies below SQLite's limit"),
     sqlite3.SQLITE_NOMEM: ("ran out of memory", "make memory available, then try again"),
