@@ -51,40 +51,58 @@ READING = """## How to read it
 
 def elsewhere() -> Iterator[Sequence[str]]:
     """List the claims that no campaign is for: what is done for them, and with which command."""
-    found_out = re.search(r"\*\*(.+?)\.?\*\*", MUTANTS.read_text("utf-8"))
-    assert found_out is not None
-    mutants = f"{found_out.group(1).removesuffix(' are found out')} mutants are found out, see [mutants](mutants.md)"
-    explored = "see [how the checker works](../explanation/how-the-checker-works.md); the command prints its figures"
-    test = "python -m pytest tests/"
-    yield "R5", "the model is proved within its bounds", explored, "`lifecycle check`"
-    yield "R6", "the properties kill every mutant", mutants, "`python docs/reference/mutants.py`"
-    yield (
+    found_out = re.search(r"\*\*(\d+ of \d+ mutants)", MUTANTS.read_text("utf-8"))
+    killed = (
+        NOT_MEASURED if found_out is None else f"{found_out.group(1)} are found out, named in [mutants](mutants.md)"
+    )
+    for number, claim, figure, *commands in ELSEWHERE:
+        yield number, claim, figure.format(killed=killed, no=NOT_MEASURED), ", ".join(f"`{one}`" for one in commands)
+
+
+TESTS = "python -m pytest tests/"
+ELSEWHERE = (
+    (
+        "R5",
+        "the model is proved within its bounds",
+        "the command prints worlds and states; here {no}",
+        "lifecycle check",
+    ),
+    ("R6", "the properties kill every mutant", "{killed}", "python docs/reference/mutants.py"),
+    (
         "R7",
         "random schedules: crash, duplicate, late, reorder, slow code, failing commits",
-        f"drawn by Hypothesis; faults {NOT_MEASURED}",
-        f"`{test}runtime/test_schedules.py`",
-    )
-    yield (
+        "drawn by Hypothesis; faults {no}",
+        f"{TESTS}runtime/test_schedules.py",
+    ),
+    (
         "R9",
-        "clocks: a wall clock that jumps, ties in one instant",
-        f"single stories; jumps {NOT_MEASURED}",
-        f"`{test}runtime/test_clock.py {test.split()[-1]}runtime/test_timers.py`",
-    )
-    yield (
+        "clocks: a wall clock that jumps, timers due at one instant, a suspended machine",
+        "single stories, of a suspended machine none; jumps {no}",
+        f"{TESTS}runtime/test_clock.py tests/runtime/test_timers.py",
+    ),
+    (
         "R10",
         "duplicate, late and reordered requests are harmless",
-        f"explored by the checker and drawn on the runtime; examples {NOT_MEASURED}",
-        f"`lifecycle check`, `{test}runtime/test_schedules.py`",
-    )
-    yield "R11", "decoders survive any bytes", NOT_MEASURED, ""
-    yield "R12", "a slow client costs nobody else", NOT_MEASURED, ""
-    yield (
+        "explored by the checker, drawn on the runtime; examples {no}",
+        "lifecycle check",
+        f"{TESTS}runtime/test_schedules.py",
+    ),
+    (
+        "R11",
+        "decoders survive any bytes",
+        "those of records, drawn by Hypothesis; executions {no}",
+        f"{TESTS}store/test_record.py",
+    ),
+    ("R12", "a slow client costs nobody else", "a single story; ratio {no}", f"{TESTS}runtime/test_frames.py"),
+    (
         "R15",
         "the runtime does what the model does",
-        f"a tour through the model on the real runtime; pairs {NOT_MEASURED}",
-        f"`{test}testing/test_tour.py tests/testing/test_journals.py`",
-    )
-    yield "R16", "concurrent clients see one order of events", NOT_MEASURED, ""
+        "a tour of the model on the real runtime, journals taken again; pairs {no}",
+        f"{TESTS}testing/test_tour.py tests/testing/test_journals.py",
+    ),
+    ("R16", "concurrent clients see one order of events", "{no}"),
+)
+"""Claim, what is done for it, and how; ``{no}`` where there is no number."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -94,14 +112,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def covered(figures: Figures, unit: str) -> str:
-    """Say how much was covered, and in how many trials if that is another number."""
+    """Say how much was covered, and in how many trials if it took more."""
     told = f"{figures['covered']:,} {unit}"
-    return told if figures["tried"] == figures["covered"] else f"{told} in {figures['tried']:,} trials"
+    return f"{told} in {figures['tried']:,} trials" if figures["tried"] > figures["covered"] else told
 
 
 def fired(figures: Figures) -> str:
     """List what really happened."""
-    return ", ".join(f"{count:,} {kind}" for kind, count in figures["fired"].items())
+    return "; ".join(f"{count:,} {kind}" for kind, count in figures["fired"].items())
 
 
 def campaigns(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -157,7 +175,7 @@ def conditions(record: Mapping[str, Any]) -> str:
     every = [one for about in record.values() for one in (*about["controls"].values(), about.get("figures")) if one]
     told = dict.fromkeys(
         f"on {one['machine']['cores']} cores with {one['machine']['memory_gib']} GiB of memory "
-        f"({one['machine']['system']}), one of them used, with "
+        f"({one['machine']['system']}),\nof which a campaign uses one, with "
         + ", ".join(f"{name} {number}" for name, number in one["versions"].items() if number != "absent")
         for one in every
     )
@@ -186,7 +204,14 @@ def page(record: Mapping[str, Any]) -> str:
 def recorded() -> dict[str, Any]:
     """Return the record."""
     found: dict[str, Any] = json.loads(RECORD.read_text("utf-8"))
-    return found
+    return dict(
+        sorted(found.items(), key=lambda one: [int(part) if part.isdigit() else part for part in numbered(one[0])])
+    )
+
+
+def numbered(name: str) -> list[str]:
+    """Take a name apart where a number begins or ends: R13 comes after R4."""
+    return re.split(r"(\d+)", name)
 
 
 if __name__ == "__main__":

@@ -177,6 +177,10 @@ def pause(seconds: float) -> None:
 # -- the campaign -----------------------------------------------------------------------------------------------------
 
 
+WORK = ((3, 4), (8, 7), (2, 600), (8, 600))
+"""How many work and for how many seconds, one crowd after another; the first two are the short form."""
+
+
 class Processes:
     """Let processes work on one file, and kill and stall them."""
 
@@ -184,17 +188,15 @@ class Processes:
     claim = "processes on one file, killed and stalled: acknowledged runs end once, nobody begins or executes twice"
     unit = "seconds"
     seeded = True
-    short = 14
-    long = 1_214
+    short = 11
+    long = 1_211
     controls: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
         "leases": lambda: mock.patch.object(Crowd, "options", ("--without-leases",)),
     }
 
     def places(self, seed: int, without: str | None = None) -> Iterator[str]:
         """Name how many work, and how long: ``workers:seconds:seed``."""
-        if without is not None:
-            yield f"3:4:{seed}"
-        yield from (f"{workers}:{seconds}:{seed}" for seconds in (7, 600) for workers in (2, 8))
+        yield from (f"{workers}:{seconds}:{seed}" for workers, seconds in WORK)
 
     def trial(self, place: str) -> Trial:
         """Let so many work so long, then look at what was acknowledged."""

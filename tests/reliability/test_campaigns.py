@@ -67,7 +67,8 @@ def test_campaign_finds_what_its_protection_keeps_away(name: str, control: str) 
     assert (1, 0) == (found["violated"], found["code"]), found
     ((place, what),) = found["violations"]
     assert what
-    assert 0 == campaign(name, "--at", place)["violated"]
+    if name in NEEDS_MEDIUM or place != next(CAMPAIGNS[name].places(1)):  # else the short form begins with it
+        assert 0 == campaign(name, "--at", place)["violated"]
 
 
 @pytest.mark.unmeasured
