@@ -170,11 +170,16 @@ def is_new(path: Path) -> bool:
     return not path.exists() or path.stat().st_size == 0
 
 
+def has_log(path: Path) -> bool:
+    """Say whether something may stand in a log that does not stand in the file."""
+    log = beside(path, "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
 def refuse_left_log(path: Path) -> None:
     """Refuse to make a file beside the log of one that was removed: SQLite would take what stands there for a part of it."""
-    log = beside(path, "-wal")
-    if log.exists() and log.stat().st_size:
-        fact = f"is not there, but its log is ({log.name}), with what was written last"
+    if has_log(path):
+        fact = f"is not there, but its log is ({path.name}-wal), with what was written last"
         raise refuse(path, fact, "put the file back, or move its -wal and -shm away, too")
 
 
@@ -183,7 +188,8 @@ def check_ours(path: Path) -> None:
 
     SQLite opens the file, not we: closing a file drops every lock that this process has on it. As immutable, so that
     no lock and no log is made. But without its log a file in the middle of a checkpoint looks damaged: of that, the
-    ordinary opening judges.
+    ordinary opening judges. And a newer version may stand in the log alone, which is read then by who cannot write: one
+    that can would move it into the file when it leaves.
     """
     with in_words(path), contextlib.closing(opened(path, "mode=ro&immutable=1")) as connection:
         try:
@@ -191,6 +197,9 @@ def check_ours(path: Path) -> None:
         except sqlite3.DatabaseError as fault:
             if code_of(fault) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
                 raise
+    if has_log(path):
+        with in_words(path):
+            open_reader(path).close()
 
 
 def check_marks(path: Path, connection: sqlite3.Connection) -> int:
@@ -309,8 +318,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         return reader(path, "mode=ro")
     except sqlite3.OperationalError as fault:
-        log = beside(path, "-wal")
-        if code_of(fault) & 0xFF not in UNWRITABLE or (log.exists() and log.stat().st_size):
+        if code_of(fault) & 0xFF not in UNWRITABLE or has_log(path):
             raise
         return reader(path, "mode=ro&immutable=1")
 

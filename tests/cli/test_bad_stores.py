@@ -105,6 +105,16 @@ def newer(path: Path) -> None:
     changed(path, f"PRAGMA user_version = {schema.VERSION + 1}")
 
 
+def newer_in_its_log(path: Path) -> None:
+    """Make a store of a later version whose process died before it moved its log into the file."""
+    said("run", agent("hello"), "--session", "s", "--store", str(path))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        copies = {one.name: one.read_bytes() for one in path.parent.glob("runs.db*")}
+    for name, copy in copies.items():
+        (path.parent / name).write_bytes(copy)
+
+
 def without_a_version(path: Path) -> None:
     """Make a store of no version at all."""
     changed(path, "PRAGMA user_version = 0")
@@ -115,6 +125,7 @@ BAD: dict[Bad, str] = {
     a_short_text: "is no store, but some other file; choose another path",
     of_another_program: "is the database of another program; choose another path",
     of_another_program_at_work: "is the database of another program; choose another path",
+    newer_in_its_log: f"has version {schema.VERSION + 1}, and this version of lifecycle reads up to {schema.VERSION}; open",
     newer: f"has version {schema.VERSION + 1}, and this version of lifecycle reads up to {schema.VERSION}; open it with",
     without_a_version: "has version 0, which no lifecycle wrote; restore the file from a copy",
     Path.mkdir: "is a folder; name a file in it",
@@ -129,7 +140,12 @@ def test_what_is_no_store_of_ours_is_one_sentence(path: Path, make: Bad, command
     before = contents(path.parent)
     fact = BAD[make] if command != "import" or make is Path.mkdir else "is not empty; import into a file"
     refused(command, path, fact)
-    assert before == contents(path.parent)
+    assert unindexed(before) == unindexed(contents(path.parent))
+
+
+def unindexed(files: dict[str, bytes | None]) -> dict[str, bytes | None]:
+    """Leave out the index of a log, which SQLite makes anew as it likes."""
+    return {name: content for name, content in files.items() if not name.endswith("-shm")}
 
 
 def refused(command: str, path: Path, fact: str) -> None:
