@@ -288,7 +288,8 @@ class SQLiteStore:
     def _leave(self) -> None:
         """Let go of all that is held: at once, if that can be written, else when the others find the lock free."""
         if self._writer is not None and not self._writer.in_transaction:
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error, StoreError):
+                self._whereabouts.check()
                 self._writer.execute(f"PRAGMA busy_timeout = {int(PATIENCE_SECONDS * 1_000)}")
                 self._writer.execute(schema.DELETE_WORKER, (self._me.number,))
         if self._lock is not None:

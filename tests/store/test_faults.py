@@ -563,6 +563,17 @@ def test_file_that_is_gone_from_its_path_is_written_to_no_more(
     assert before == everything(store, "s-1")
 
 
+def test_worker_leaves_a_file_that_is_gone_as_it_is(tmp_path: Path) -> None:
+    """Given a file that was replaced, then leaving writes nothing either: its log may be taken for that of the new one."""
+    store = SQLiteStore(tmp_path / "runs.db")
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as other:
+        store.claim()
+        assert (1,) == other.execute("SELECT count(*) FROM workers").fetchone()
+        replaced(tmp_path / "runs.db")
+        store.close()
+        assert (1,) == other.execute("SELECT count(*) FROM workers").fetchone()
+
+
 def test_file_that_was_put_back_is_written_to_again(tmp_path: Path, store: SQLiteStore) -> None:
     """Given a file that was moved away and back, then the very commit that was refused is kept."""
     life = approved()
