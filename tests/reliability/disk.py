@@ -246,12 +246,23 @@ async def on_failing_store(seed: int, number: int, times: int) -> tuple[int, lis
 CALLS = (("pwrite64", "ENOSPC"), ("pwrite64", "EIO"), ("fdatasync", "EIO"), ("ftruncate", "EIO"))
 
 
+REALS_PER_SEED, REAL_NUMBERS = 8, 40
+"""How many system calls of a seed are failed: another seed fails others, up to the last of so many of each kind."""
+
+
+def real_places(seed: int) -> Iterator[str]:
+    """Name system calls to fail, of each kind in turn; no two seeds name the same one."""
+    every = itertools.product(range(1, REAL_NUMBERS + 1), CALLS)
+    mine = itertools.islice(every, (seed - 1) * REALS_PER_SEED, seed * REALS_PER_SEED)
+    return (f"real:{call}:{error}:{number}" for number, (call, error) in mine)
+
+
 def at_system_call(call: str, error: str, number: int) -> tuple[int, list[str]]:
     """Let a process of its own keep its steps while strace fails one of its system calls."""
     with folder() as place:
         told = place / "told"
         program = [sys.executable, "-m", "tests.reliability.disk", str(place / NAME)]
-        traced = ["strace", "-f", "-o", str(told), "-e", f"trace={call}", "-e"]
+        traced = ["strace", "-f", "--seccomp-bpf", "-o", str(told), "-e", f"trace={call}", "-e"]
         traced.append(f"inject={call}:error={error}:when={number}")
         done = subprocess.run([*traced, *program], cwd=ROOT, capture_output=True, text=True)
         fired = told.read_text().count("(INJECTED)") if told.exists() else 0
@@ -317,15 +328,14 @@ class FailingDisks:
             if kind == SHOWS.get(without):
                 yield from by_kind[-1]
         in_turn = itertools.chain.from_iterable(itertools.zip_longest(*by_kind))
-        ports, reals = itertools.count(1), itertools.count(2)
+        ports = (f"port:{seed}:{number}:{times}" for number, times in itertools.product(range(1, 41), (1, 2, 3)))
+        reals = real_places(seed)
         for number, place in enumerate(filter(None, in_turn)):
             yield place
             if number % PORT_EVERY == 0:
-                at = next(ports)
-                yield f"port:{seed}:{at % 40 + 1}:{1 + at % 3}"
+                yield from itertools.islice(ports, 1)
             if number % REAL_EVERY == 0 and shutil.which("strace"):
-                at = next(reals)
-                yield f"real:{':'.join(CALLS[at % len(CALLS)])}:{(at * 7 + seed) % 60 + 1}"
+                yield from itertools.islice(reals, 1)
 
     def trial(self, place: str) -> Trial:
         """Fail one call."""
