@@ -345,7 +345,7 @@ class FailingDisks:
             {"file": self._file, "port": self._port, "real": self._real}[where](trial, *rest_of_place)
         except (LifecycleError, AssertionError) as fault:
             trial.violations.append(f"{type(fault).__name__}: {fault}")
-        trial.counts = bool(trial.fired)
+        trial.counts = trial.fired.total() > 0
         return trial
 
     def _file(self, trial: Trial, seed: str, kind: str, how: str, lasting: str, number: str) -> None:
