@@ -40,12 +40,14 @@ READING = """## How to read it
 - **R3**: one place of a file, or of its log, is damaged, and everything is read. SQLite has no checksum of a page, our
   records have one: what they say cannot change, and what goes missing is found by `lifecycle store check`. Damage in a
   log reads as a log that ends earlier, at a whole step, and nobody can tell it from one that does.
-- **R4**: a call fails once, or until the disk is mended. A sync that fails also forgets what it was to make safe.
+- **R4**: a call fails once, or until the disk is mended: at SQLite's file layer, where a sync that fails also forgets what
+  it was to make safe, as Linux does; at the port of the store under a runtime; and, by `strace`, the system call itself.
 - **R8**: an object more for each run would be seen; memory is counted in objects, at rest.
 - **R13**: whole stories in two processes under two hash seeds, every byte of every table compared.
 - **R14**: golden files that earlier versions wrote, which no version changes.
 - **processes**: real processes at work on one file, killed every half second on average, now and then stopped for longer
-  than their lease, 2 of them for ten minutes and then 8 of them for ten.
+  than their lease: two short crowds, then 2 processes for ten minutes and 8 for ten. The log that the verdict is read out
+  of is written by the agents' code before it goes on.
 """
 
 
