@@ -257,7 +257,7 @@ def earlier(store: SQLiteStore) -> str | None:
     """Stand for what a store holds, if that can be read."""
     try:
         return kept(store)
-    except (sqlite3.Error, UnicodeError):
+    except StoreError:
         return None
 
 
