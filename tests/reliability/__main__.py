@@ -78,6 +78,10 @@ def main(given: Sequence[str] | None = None) -> int:
     unknown = [name for name in options.campaigns if name not in CAMPAIGNS]
     if unknown:
         sys.exit(f"campaign {unknown[0]}: there is none; choose of {', '.join(CAMPAIGNS)}")
+    for name in options.campaigns or CAMPAIGNS:
+        there = CAMPAIGNS[name].controls
+        if options.without is not None and options.without not in there:
+            sys.exit(f"campaign {name}: has no control {options.without}; choose of {', '.join(there)}")
     if options.record and (options.at is not None or options.first):
         sys.exit("record: one trial is no figure; leave --at and --first out")
     found = tallies(options)
