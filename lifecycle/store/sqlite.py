@@ -310,15 +310,22 @@ class SQLiteStore:
         """Let everything that this worker holds last from now on; false: that comes late.
 
         A worker whose row was removed, because its lock was found free, is back under its number: what was not taken
-        meanwhile is its own still.
+        meanwhile is its own still. What counts is the time at which others can take nothing any more, not that of asking.
         """
         with self._beat() as connection:
-            now = self._lease_us()
-            in_time = now < self._me.expires
-            me = self._me = renewed(self._me, now, self._lasts_us)
-            if not connection.execute(schema.RENEW_WORKER, (me.expires, me.number)).rowcount:
-                connection.execute(schema.REJOIN_WORKER, (me.number, me.name, me.expires))
-                in_time = False
+            connection.execute("BEGIN IMMEDIATE")  # that may take long; from here on nobody takes anything
+            try:
+                now = self._lease_us()
+                in_time = now < self._me.expires
+                me = renewed(self._me, now, self._lasts_us)
+                if not connection.execute(schema.RENEW_WORKER, (me.expires, me.number)).rowcount:
+                    connection.execute(schema.REJOIN_WORKER, (me.number, me.name, me.expires))
+                    in_time = False
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+            self._me = me
             return in_time
 
     def look(self) -> Look:

@@ -36,11 +36,10 @@ STALL_SECONDS = LIMITS.lease_seconds + 1.0
 
 @attrs.define
 class Life:
-    """A process of the campaign: when it was killed, and when it was stalled for longer than its lease."""
+    """A process of the campaign, and when it was killed."""
 
     process: subprocess.Popen[bytes]
     killed_at: float | None = None
-    stalls: list[tuple[float, float]] = attrs.field(factory=list)
 
 
 @attrs.define
@@ -91,8 +90,6 @@ class Crowd:
                         self.kill(life)
                         there[there.index(life)] = self.join()
                 stalled = [one for one in stalled if not self.woken(*one)]
-            for since, life in stalled:
-                life.stalls.append((since, time.monotonic()))
             for life in there:
                 self.kill(life)
             assert 0 == self.join("--finish").process.wait(FINISH_SECONDS_MAX)
@@ -117,10 +114,8 @@ class Crowd:
 
     def woken(self, since: float, life: Life) -> bool:
         """Let a process go on that was stalled past its lease."""
-        now = time.monotonic()
-        if now - since < STALL_SECONDS:
+        if time.monotonic() - since < STALL_SECONDS:
             return False
-        life.stalls.append((since, now))
         life.process.send_signal(signal.SIGCONT)
         return True
 
@@ -149,24 +144,30 @@ class Crowd:
         return found + self.begun_under_two_leases(lines)
 
     def begun_under_two_leases(self, lines: list[tuple[float, int, list[str]]]) -> list[str]:
-        """Return where code of a session began although another process was alive that had begun the last one there."""
-        found, last = [], {}
+        """Return where code of a session began although another live process held it, which had begun the last one there.
+
+        A process holds what it holds while every heartbeat came before the lease of the one before had run out, be it
+        stopped by a signal, by a slow disk or by others on its processor.
+        """
+        found, last, leases = [], {}, dict[int, tuple[float, float]]()
         for at, pid, words in lines:
+            if words[0] in ("lease", "late"):
+                since, _ = leases.get(pid, (at, 0.0))
+                leases[pid] = at if words[0] == "late" else since, float(words[1])
             if words[0] != "begin":
                 continue
             session = words[1]
-            since, before = last.get(session, (at, pid))
-            if before != pid and self.held_on(before, since, at):
-                found.append(f"{session}: process {pid} began at {at}, and {before} held it since {since}")
+            begun, before = last.get(session, (at, pid))
+            since, until = leases.get(before, (at, at))
+            if before != pid and self.is_alive(before, at) and since <= begun and at < until:
+                found.append(f"{session}: process {pid} began at {at}, and {before} held it from {begun} to {until}")
             last[session] = at, pid
         return found
 
-    def held_on(self, pid: int, since: float, at: float) -> bool:
-        """Say whether a process was there all that time, and never stalled past its lease."""
-        life = self.lives[pid]
-        if life.killed_at is not None and life.killed_at <= at:
-            return False
-        return not any(began < at and ended > since for began, ended in life.stalls)
+    def is_alive(self, pid: int, at: float) -> bool:
+        """Say whether a process had not been killed by then."""
+        killed_at = self.lives[pid].killed_at
+        return killed_at is None or killed_at > at
 
 
 def pause(seconds: float) -> None:
