@@ -29,6 +29,7 @@ diagrams: $(VENV)/.tools
 	PYTHONPATH=$(CURDIR) $(BIN)/python diagrams/generate.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/tables.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/mutants.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/reliability.py
 
 # Every check is made, whichever fails; at the end those that failed are named.
 CHECK := failed=; check() { echo "== $$1"; name=$$1; shift; "$$@" || failed="$$failed $$name"; }
@@ -52,7 +53,7 @@ test: $(VENV)/.wheel
 
 soak: $(VENV)/.wheel
 	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/reliability tests/runtime/test_schedules.py \
-		tests/runtime/test_campaign.py tests/kernel/test_properties.py tests/test_benchmarks.py
+		tests/kernel/test_properties.py tests/test_benchmarks.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -33,7 +33,8 @@ def pause_seconds(limits: Limits, quiet: int) -> float:
 class Beating:
     """Beat for a store until stopped; ``looked(look, late)`` is called on the loop when there is something to do.
 
-    ``late``: a heartbeat came after the lease had expired, so that others may have taken what was held.
+    ``late``: a heartbeat came after the lease had expired, so that others may have taken what was held. What keeps it from
+    beating is said once, not at every beat.
     """
 
     def __init__(self, store: Store, limits: Limits, looked: Callable[[Look, bool], None]) -> None:
@@ -43,6 +44,7 @@ class Beating:
         self._loop = asyncio.get_running_loop()
         self._over = threading.Event()
         self._others: tuple[tuple[int, ...], int] = (), 0
+        self._failed = ""
         self._thread = threading.Thread(target=self._beat, name="lifecycle heartbeat", daemon=True)
         self._thread.start()
 
@@ -50,6 +52,12 @@ class Beating:
         """Let the thread end."""
         self._over.set()
         self._thread.join()
+
+    def _say(self, failed: str) -> None:
+        """Say why the heart cannot beat, unless that was the reason the last time, too."""
+        if failed != self._failed:
+            self._failed = failed
+            log.warning(failed)
 
     def _beat(self) -> None:
         """Be the thread."""
@@ -62,8 +70,12 @@ class Beating:
                     renew_at = time.monotonic() + self._limits.lease_renewal_seconds
                 look = self._store.look()
             except StoreError as error:
-                log.warning("the heartbeat failed (%s)", error)
+                self._say(f"the heartbeat failed ({error})")
                 continue
+            except Exception as error:  # a bug of a store must not let the heart stand still
+                self._say(f"the heartbeat failed in an unforeseen way ({type(error).__name__}: {error})")
+                continue
+            self._failed = ""
             quiet = 0 if look.changed else quiet + 1
             others = look.workers, look.gone  # a row that this very look removed is no change that it sees
             if late or look.asked or look.changed or others != self._others:

@@ -202,7 +202,7 @@ class Draining(Sweeping):
         try:
             self.store.mark_performed({line.id: line.performed for line in self._lines.values() if line.session})
         except StoreError as error:
-            log.warning("%s", error)
+            log.warning("%s; the hooks that were performed last are performed again by the next process", error)
 
     async def _drain(self, drain_seconds: float) -> None:
         """Wait for executing code, bounded; abort it; wait for it to settle or be given up.

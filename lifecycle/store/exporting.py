@@ -24,7 +24,19 @@ from lifecycle.errors import StoreError
 from lifecycle.kernel.lease import NOBODY
 from lifecycle.store import schema, whole
 from lifecycle.store.checking import check
-from lifecycle.store.files import alone, beside, create, in_words, is_new, open_writer, refuse, resolved, synced
+from lifecycle.store.files import (
+    alone,
+    beside,
+    create,
+    in_words,
+    is_new,
+    open_writer,
+    refuse,
+    refuse_left_log,
+    refuse_without_locks,
+    resolved,
+    synced,
+)
 from lifecycle.store.record import Place, sealed, unsealed
 from lifecycle.store.steady import SteadyStore
 
@@ -172,6 +184,7 @@ def import_into(path: str | os.PathLike[str], lines: Iterable[bytes], name: str)
     """
     chosen = resolved(path, read_only=False)
     refuse_unless_new(chosen)
+    refuse_without_locks(chosen)
     fresh = beside(chosen, "-import")
     try:
         with in_words(chosen):
@@ -193,9 +206,10 @@ def import_into(path: str | os.PathLike[str], lines: Iterable[bytes], name: str)
 
 
 def refuse_unless_new(path: Path) -> None:
-    """Refuse a path where something is."""
+    """Refuse a path where something is, if only the log of a file that was."""
     if not is_new(path):
         raise refuse(path, "is not empty", "import into a file that is not there yet")
+    refuse_left_log(path)
 
 
 def remove(path: Path) -> None:

@@ -8,6 +8,7 @@ written to it or beside it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -25,6 +26,17 @@ from lifecycle.store.schema import APPLICATION, SCHEMA, TABLES_SINCE, VERSION
 OPENING_SECONDS_MAX = 5.0
 """How long opening waits for another program that has the file locked; reading does, too, though it hardly ever must."""
 
+LOCKING = (
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+)
+"""What SQLite says where it is the lock of a file that fails, and nobody else has it."""
+
 FAULTS = {
     sqlite3.SQLITE_FULL: ("has no room left", "make room, then try again"),
     sqlite3.SQLITE_IOERR_SHMSIZE: ("has no room left", "make room, then try again"),
@@ -39,6 +51,11 @@ FAULTS = {
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_PERM: ("cannot be opened", "check the rights to the file and its folder"),
     sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk failed", "check the disk, then try again"),
+    sqlite3.SQLITE_IOERR_WRITE: (
+        "cannot be written: the disk failed, or a quota is used up",
+        "check the disk and the quota, then try again",
+    ),
+    **dict.fromkeys(LOCKING, ("cannot be locked", "put it on a local disk")),
     sqlite3.SQLITE_TOOBIG: ("cannot hold a record that large", "keep bodies below SQLite's limit"),
     sqlite3.SQLITE_NOMEM: ("ran out of memory", "make memory available, then try again"),
 }
@@ -63,6 +80,8 @@ def refuse_sqlite(path: Path | str, fault: sqlite3.Error | UnicodeDecodeError) -
     unknown = f"fails ({fault})", "report it with the file"
     fact, remedy = FAULTS.get(code) or FAULTS.get(code & 0xFF, unknown)
     locked = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if locked and (why := why_no_locks(Path(path))) is not None:
+        return no_locks(path, why)
     return StoreError(f"store {path}", fact, remedy, path=str(path), locked=locked)
 
 
@@ -83,15 +102,6 @@ def in_words(path: Path | str) -> Iterator[None]:
 
 
 # -- paths ------------------------------------------------------------------------------------------------------------
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another of its name; none if there is no file of that name any more."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def default_path() -> Path:
@@ -160,12 +170,26 @@ def is_new(path: Path) -> bool:
     return not path.exists() or path.stat().st_size == 0
 
 
+def has_log(path: Path) -> bool:
+    """Say whether something may stand in a log that does not stand in the file."""
+    log = beside(path, "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def refuse_left_log(path: Path) -> None:
+    """Refuse to make a file beside the log of one that was removed: SQLite would take what stands there for a part of it."""
+    if has_log(path):
+        fact = f"is not there, but its log is ({path.name}-wal), with what was written last"
+        raise refuse(path, fact, "put the file back, or move its -wal and -shm away, too")
+
+
 def check_ours(path: Path) -> None:
     """Refuse a file that another program made, or a newer version, without writing so much as a lock beside it.
 
     SQLite opens the file, not we: closing a file drops every lock that this process has on it. As immutable, so that
     no lock and no log is made. But without its log a file in the middle of a checkpoint looks damaged: of that, the
-    ordinary opening judges.
+    ordinary opening judges. And a newer version may stand in the log alone, which is read then by who cannot write: one
+    that can would move it into the file when it leaves.
     """
     with in_words(path), contextlib.closing(opened(path, "mode=ro&immutable=1")) as connection:
         try:
@@ -173,6 +197,9 @@ def check_ours(path: Path) -> None:
         except sqlite3.DatabaseError as fault:
             if code_of(fault) & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR):
                 raise
+    if has_log(path):
+        with in_words(path):
+            open_reader(path).close()
 
 
 def check_marks(path: Path, connection: sqlite3.Connection) -> int:
@@ -291,8 +318,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         return reader(path, "mode=ro")
     except sqlite3.OperationalError as fault:
-        log = beside(path, "-wal")
-        if code_of(fault) & 0xFF not in UNWRITABLE or (log.exists() and log.stat().st_size):
+        if code_of(fault) & 0xFF not in UNWRITABLE or has_log(path):
             raise
         return reader(path, "mode=ro&immutable=1")
 
@@ -346,9 +372,59 @@ def locked(path: Path, file: IO[bytes]) -> bool:
     return True
 
 
-def no_locks(path: Path, why: str | None) -> StoreError:
+def no_locks(path: Path | str, why: str | None) -> StoreError:
     """Refuse a path on which nobody can be kept out."""
     return refuse(path, f"locks do not work there ({why})", "put it on a local disk")
+
+
+def refuse_without_locks(path: Path) -> None:
+    """Refuse a path on which nobody can be kept out, before anything is made there and before SQLite waits for a lock."""
+    why = why_no_locks(path)
+    if why is not None:
+        raise no_locks(path, why)
+
+
+def why_no_locks(path: Path) -> str | None:
+    """Say why locks do not work at a path, for SQLite calls that locked by another program, too; none: they may work.
+
+    Tried on the file that is there for locks, or on the folder: closing the store itself would drop SQLite's.
+    """
+    try:
+        tried = beside(path, "-lock")
+        opened = os.open(tried if tried.exists() else path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        finally:
+            os.close(opened)
+    except OSError as fault:
+        return fault.strerror if fault.errno in NO_LOCKS else None
+    return None
+
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""How a system says that it has no locks, for good or because nobody answers who keeps them."""
+
+
+class Whereabouts:
+    """Which file and which log were opened: what is written once others are in their place is written to nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._names = str(path), str(beside(path, "-wal"))
+        self._were = self._are()
+
+    def _are(self) -> list[tuple[int, int]] | None:
+        """Say which files are there now; none: not both of them are."""
+        try:
+            return [(there.st_dev, there.st_ino) for there in map(os.stat, self._names)]
+        except OSError:
+            return None
+
+    def check(self) -> None:
+        """Refuse to go on with a file that is not there any more; one that was put back is as good as before."""
+        if self._are() != self._were:
+            fact = "was moved, removed or replaced while it was open"
+            raise refuse(self._path, fact, "put it back with its -wal, or end this process and start it again")
 
 
 def has_process(path: Path | str, worker: int) -> bool:
@@ -382,7 +458,8 @@ class WorkerLock:
         self._file = self._path.open("a+b", buffering=0)
         try:
             if not locked(path, self._file):
-                raise no_locks(path, "one that was never given is taken")
+                fact = f"a process is still at work on a file that was here before ({self._path.name} is locked)"
+                raise refuse(path, fact, "end that process, then try again")
             with self._path.open("rb") as second:
                 if locked(path, second):
                     raise no_locks(path, "one is given twice")

@@ -30,19 +30,21 @@ from lifecycle.kernel.values import Ended, Floor, Policy, Request, RunSpec, Sess
 from lifecycle.store import schema, whole
 from lifecycle.store.files import (
     FAULTS,
+    Whereabouts,
     WorkerLock,
     alone,
     check_ours,
     create,
     has_process,
-    identity,
     in_words,
     is_new,
     open_beating,
     open_reader,
     open_writer,
     refuse,
+    refuse_left_log,
     refuse_sqlite,
+    refuse_without_locks,
     resolved,
     shared_us,
     worker_file,
@@ -191,7 +193,6 @@ class SQLiteStore:
         self._writing, self._reading, self._looking = Lock(), Lock(), Lock()
         self._closed = False
         self._process = os.getpid()
-        self._file: tuple[int, int] | None = None
         self._lease_us, self._lasts_us = lease_us, us(LEASE_SECONDS)
         self._me = Worker(0, f"process {self._process}" if worker is None else checked_name(worker), 0)
         self._others: list[Worker] = []
@@ -211,15 +212,17 @@ class SQLiteStore:
 
     def _open(self, read_only: bool) -> None:
         """Check whose file it is, then make and open it."""
+        refuse_without_locks(self._path)
         if read_only or not is_new(self._path):
             check_ours(self._path)
         if not read_only:
             if is_new(self._path):
                 with alone(self._path):
                     if is_new(self._path):
+                        refuse_left_log(self._path)
                         create(self._path)
             self._writer = open_writer(self._path)
-            self._file = identity(self._path)
+            self._whereabouts = Whereabouts(self._path)
         self._reader = open_reader(self._path)
         self.latest()  # where the times are damaged nothing can be judged
 
@@ -301,7 +304,8 @@ class SQLiteStore:
     def _leave(self) -> None:
         """Let go of all that is held: at once, if that can be written, else when the others find the lock free."""
         if self._writer is not None and not self._writer.in_transaction:
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error, StoreError):
+                self._whereabouts.check()
                 self._writer.execute(f"PRAGMA busy_timeout = {int(PATIENCE_SECONDS * 1_000)}")
                 self._writer.execute(schema.DELETE_WORKER, (self._me.number,))
         if self._lock is not None:
@@ -322,13 +326,21 @@ class SQLiteStore:
         """Let everything that this worker holds last from now on; false: that comes late.
 
         A worker whose row was removed, because its lock was found free, is back under its number: what was not taken
-        meanwhile is its own still.
+        meanwhile is its own still. What counts is the time at which others can take nothing any more, not that of asking.
         """
         with self._beat() as connection:
-            now = self._lease_us()
-            in_time = now < self._me.expires
-            self._me = renewed(self._me, now, self._lasts_us)
-            return self._beaten(connection, self._me) and in_time
+            connection.execute("BEGIN IMMEDIATE")  # that may take long; from here on nobody takes anything
+            try:
+                now = self._lease_us()
+                in_time = now < self._me.expires
+                me = renewed(self._me, now, self._lasts_us)
+                in_time = self._beaten(connection, me) and in_time
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+            self._me = me
+            return in_time
 
     @staticmethod
     def _beaten(connection: sqlite3.Connection, me: Worker) -> bool:
@@ -350,7 +362,7 @@ class SQLiteStore:
                 asked = tuple(asked_of(row) for row in rows)
             if changed:
                 self._others = workers_of(self._path, connection)
-                (self._newest,) = connection.execute(schema.NEWEST).fetchone()
+                self._newest = first_column(connection.execute(schema.NEWEST).fetchone())
             if any(not has_process(self._path, worker.number) for worker in self._others):
                 self._others = bury(self._path, connection)
             now = self._lease_us()
@@ -363,6 +375,7 @@ class SQLiteStore:
         with self._looking:
             if self._beating is None:
                 raise self._shut()
+            self._whereabouts.check()
             try:
                 yield self._beating
             except sqlite3.Error as fault:
@@ -659,17 +672,15 @@ class SQLiteStore:
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
+            self._whereabouts.check()
             connection.execute("COMMIT")
         except BaseException as fault:
             raise self._undone(connection, fault) from None
 
     def _writable(self) -> sqlite3.Connection:
-        """Return the connection that writes; what it writes must be found again by whoever opens the file by its name."""
+        """Return the connection that writes."""
         if self._writer is None:
             raise self._shut()
-        if identity(self._path) != self._file:
-            fact = "was moved, removed or replaced while it was open, and nothing written now would be found again"
-            raise refuse(self._path, fact, "put it back, or close this store and open one anew")
         if self._process != os.getpid():
             fact = "belongs to the process that opened it, not to a fork of it"
             raise refuse(self._path, fact, "open a store of its own for reading, or start a process that does not fork")
@@ -700,6 +711,7 @@ class SQLiteStore:
             group.latest, group.top, group.floor = self._ends_now(connection)
             verdicts = [self._gather(connection, group, commit) for commit in commits]
             self._write(connection, group)
+            self._whereabouts.check()
             connection.execute("COMMIT")
         except BaseException as fault:
             raise self._undone(connection, fault) from None

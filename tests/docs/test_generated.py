@@ -14,6 +14,9 @@ import pytest
 
 from lifecycle.machines import DECLARED, RUN
 
+from ..reliability.campaigns import CAMPAIGNS
+from ..reliability.recording import definition
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -62,3 +65,31 @@ def test_reference_is_fresh(name: str) -> None:
     reference = loaded("docs/reference/tables.py")
     path = ROOT / "docs" / "reference" / name
     assert reference.pages()[path] == path.read_text("utf-8"), "stale: run make diagrams"
+
+
+RELIABILITY = loaded("docs/reference/reliability.py")
+AGAIN = "stale: run python -m tests.reliability {0} --long --record, the same with --controls, then make diagrams"
+
+
+def test_page_of_reliability_is_fresh() -> None:
+    """The page of the campaigns is what the record says."""
+    told = RELIABILITY.page(RELIABILITY.recorded())
+    assert told == RELIABILITY.PAGE.read_text("utf-8"), "stale: run make diagrams"
+
+
+def test_record_of_reliability_has_every_campaign_and_nothing_else() -> None:
+    """Each campaign there is, and each of its controls, was run in earnest; none is told of that is gone."""
+    there = {name: set(one.controls) for name, one in CAMPAIGNS.items()}
+    assert there == {name: set(about["controls"]) for name, about in RELIABILITY.recorded().items()}
+
+
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_record_of_reliability_is_of_what_a_campaign_does_now(name: str) -> None:
+    """Figures were taken with the campaign as it is, as far as its long form goes; it found nothing, its controls did."""
+    campaign, about = CAMPAIGNS[name], RELIABILITY.recorded()[name]
+    figures, controls = about["figures"], about["controls"].values()
+    assert (campaign.claim, campaign.unit) == (about["claim"], about["unit"])
+    assert {definition(campaign)} == {one["definition"] for one in (figures, *controls)}, AGAIN.format(name)
+    assert 0 == figures["violated"] and sum(figures["fired"].values())
+    assert figures["covered"] >= campaign.long or not campaign.seeded
+    assert all(one["violated"] for one in controls)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from .campaign import HEAD, Tally, again, row, run, shared, table
+from .campaign import COMMAND, HEAD, Tally, again, row, run, shared, table
 from .campaigns import CAMPAIGNS
+from .recording import RECORD, note
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,8 +31,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--at", help="make one trial again")
     made.add_argument("--without", metavar="PROTECTION", help="take a protection away: violations must be found")
     made.add_argument("--controls", action="store_true", help="run every control")
+    made.add_argument("--first", action="store_true", help="stop at the first violation")
     made.add_argument("--processes", type=int, default=1, help="how many to run side by side")
     made.add_argument("--json", action="store_true", help="print figures for a program")
+    made.add_argument("--record", action="store_true", help=f"keep the figures for the page, in {RECORD.name}")
     return made
 
 
@@ -45,8 +49,21 @@ def tallies(options: argparse.Namespace) -> list[Tally]:
         amount = options.points or (campaign.long if options.long else campaign.short)
         controls = campaign.controls if options.controls else [options.without]
         for control in controls:
-            made.append(shared(campaign, options.seed, amount, control, options.processes))
+            made.append(shared(campaign, options.seed, amount, control, options.processes, options.first))
+            if options.record:
+                note(campaign, made[-1], command_of(options, made[-1]))
     return made
+
+
+def command_of(options: argparse.Namespace, tally: Tally) -> str:
+    """Write the command that does the same again."""
+    words = [*COMMAND, tally.campaign]
+    words += ["--long"] if options.long else []
+    for name, usual in (("points", None), ("seed", 1), ("processes", 1)):
+        given = getattr(options, name)
+        words += [] if given == usual else [f"--{name}", str(given)]
+    words += [] if tally.control is None else ["--without", tally.control]
+    return shlex.join(words)
 
 
 def is_as_it_must_be(tally: Tally) -> bool:
@@ -61,6 +78,12 @@ def main(given: Sequence[str] | None = None) -> int:
     unknown = [name for name in options.campaigns if name not in CAMPAIGNS]
     if unknown:
         sys.exit(f"campaign {unknown[0]}: there is none; choose of {', '.join(CAMPAIGNS)}")
+    for name in options.campaigns or CAMPAIGNS:
+        there = CAMPAIGNS[name].controls
+        if options.without is not None and options.without not in there:
+            sys.exit(f"campaign {name}: has no control {options.without}; choose of {', '.join(there)}")
+    if options.record and (options.at is not None or options.first):
+        sys.exit("record: one trial is no figure; leave --at and --first out")
     found = tallies(options)
     if options.json:
         print(json.dumps([figures(tally) for tally in found], indent=1))

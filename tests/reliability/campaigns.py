@@ -11,8 +11,18 @@ from .damage import Damage
 from .disk import FailingDisks
 from .golden import GoldenJournals
 from .kills import Kills
+from .processes import Processes
 from .sameness import Sameness
 from .soak import Soak
 
-EVERY: tuple[Campaign, ...] = (Kills(), PowerCuts(), Damage(), FailingDisks(), Soak(), Sameness(), GoldenJournals())
+EVERY: tuple[Campaign, ...] = (
+    Kills(),
+    PowerCuts(),
+    Damage(),
+    FailingDisks(),
+    Soak(),
+    Sameness(),
+    GoldenJournals(),
+    Processes(),
+)
 CAMPAIGNS: dict[str, Campaign] = {one.name: one for one in EVERY}

@@ -358,10 +358,14 @@ class PowerCuts:
         self.known = Recordings()
         self.images = 0
 
-    def places(self, seed: int) -> Iterator[str]:
-        """Name every image of every cut of a seed: ``seed:cut:image``."""
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
+        """Name every image of every cut of a seed: ``seed:cut:image``; a lack shows right after an acknowledgement."""
         self.known = Recordings()
-        for cut in range(1, len(self.known.recording(seed).happened) + 1):
+        happened = self.known.recording(seed).happened
+        cuts = list(range(1, len(happened) + 1))
+        if without is not None:
+            cuts.sort(key=lambda cut: happened[cut - 1].kind != "acknowledged")
+        for cut in cuts:
             for image in range(len(self.known.at_cut(seed, cut)[1])):
                 yield f"{seed}:{cut}:{image}"
 

@@ -24,10 +24,12 @@ from unittest import mock
 from lifecycle.errors import LifecycleError, StoreError
 from lifecycle.kernel.values import Session
 from lifecycle.machines import SESSION
-from lifecycle.store import SQLiteStore, record
+from lifecycle.store import Commit, SQLiteStore, record
 from lifecycle.store.port import busy
+from lifecycle.store.record import encode_entry
 from lifecycle.testing import accepts
 
+from ..store.lives import entry_of
 from .campaign import Trial
 from .stories import commits_of, folder, groups_of, kept
 
@@ -66,6 +68,7 @@ class Golden:
             store.close()
             if not with_log:
                 self._copy(place)
+        self.letters = [] if with_log else letters_of(commits, self.files[NAME])
 
     def _copy(self, place: Path) -> None:
         for suffix in ("", "-wal"):
@@ -74,6 +77,13 @@ class Golden:
 
 
 golden = lru_cache(4)(Golden)
+
+
+def letters_of(commits: list[Commit], content: bytes) -> list[int]:
+    """Return where in a file a letter of an entry of the journal lies, the last one of its last text."""
+    texts = [encode_entry(entry_of(commit)) for commit in commits]
+    places = [(content.find(text), text) for text in texts]
+    return [at + text.rindex(b'"') - 1 for at, text in places if at >= 0]
 
 
 def answers(store: SQLiteStore, sessions: Any) -> Answers:
@@ -183,8 +193,10 @@ class Damage:
         "checksums": lambda: mock.patch.object(record, "unsealed", trusting),
     }
 
-    def places(self, seed: int) -> Iterator[str]:
-        """Name so many mutations of a seed's files: ``seed:file:kind:place:bit``."""
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
+        """Name so many mutations of a seed's files: ``seed:file:kind:place:bit``; a lack shows in the text of a record."""
+        if without is not None:
+            yield from (f"{seed}:file:{NAME}:flip:{at}:0" for at in golden(seed, False).letters)
         chance = Random(f"damage {seed}")
         for number in range(1_000):
             with_log = number % 4 == 0
@@ -245,7 +257,7 @@ def earlier(store: SQLiteStore) -> str | None:
     """Stand for what a store holds, if that can be read."""
     try:
         return kept(store)
-    except (sqlite3.Error, UnicodeError):
+    except StoreError:
         return None
 
 

@@ -246,12 +246,23 @@ async def on_failing_store(seed: int, number: int, times: int) -> tuple[int, lis
 CALLS = (("pwrite64", "ENOSPC"), ("pwrite64", "EIO"), ("fdatasync", "EIO"), ("ftruncate", "EIO"))
 
 
+REALS_PER_SEED, REAL_NUMBERS = 8, 40
+"""How many system calls of a seed are failed: another seed fails others, up to the last of so many of each kind."""
+
+
+def real_places(seed: int) -> Iterator[str]:
+    """Name system calls to fail, of each kind in turn; no two seeds name the same one."""
+    every = itertools.product(range(1, REAL_NUMBERS + 1), CALLS)
+    mine = itertools.islice(every, (seed - 1) * REALS_PER_SEED, seed * REALS_PER_SEED)
+    return (f"real:{call}:{error}:{number}" for number, (call, error) in mine)
+
+
 def at_system_call(call: str, error: str, number: int) -> tuple[int, list[str]]:
     """Let a process of its own keep its steps while strace fails one of its system calls."""
     with folder() as place:
         told = place / "told"
         program = [sys.executable, "-m", "tests.reliability.disk", str(place / NAME)]
-        traced = ["strace", "-f", "-o", str(told), "-e", f"trace={call}", "-e"]
+        traced = ["strace", "-f", "--seccomp-bpf", "-o", str(told), "-e", f"trace={call}", "-e"]
         traced.append(f"inject={call}:error={error}:when={number}")
         done = subprocess.run([*traced, *program], cwd=ROOT, capture_output=True, text=True)
         fired = told.read_text().count("(INJECTED)") if told.exists() else 0
@@ -283,6 +294,10 @@ PORT_EVERY, REAL_EVERY = 8, 40
 """How many places of the file layer there are to one of the port, and to one of the system call."""
 
 
+SHOWS: Mapping[str | None, str] = {"refusal": "write", "the sync of marks": "sync"}
+"""At which calls the lack of a protection should show; that of retries does at the port."""
+
+
 class FailingDisks:
     """Fail every call once, and look whether anything was lost, half done or taken for done."""
 
@@ -300,24 +315,27 @@ class FailingDisks:
         "retries": lambda: mock.patch.object(Item, "must_be_taken", False),
     }
 
-    def places(self, seed: int) -> Iterator[str]:
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
         """Name every call of a seed's lives, a port's commit and a system call now and then among them."""
+        if without == "retries":
+            yield from (f"port:{seed}:{number}:1" for number in range(1, 41))
         by_kind: list[list[str]] = []
         for kind, how in CODES:
             driver, _ = on_failing_disk(seed, kind, how, "once", 0)
             numbers = range(1, driver.failing.count + 1)
             by_kind.append([f"file:{seed}:{kind}:{how}:{lasting}:{n}" for n in numbers for lasting in LASTING])
             Random(f"places {seed} {kind} {how}").shuffle(by_kind[-1])
+            if kind == SHOWS.get(without):
+                yield from by_kind[-1]
         in_turn = itertools.chain.from_iterable(itertools.zip_longest(*by_kind))
-        ports, reals = itertools.count(1), itertools.count(2)
+        ports = (f"port:{seed}:{number}:{times}" for number, times in itertools.product(range(1, 41), (1, 2, 3)))
+        reals = real_places(seed)
         for number, place in enumerate(filter(None, in_turn)):
             yield place
             if number % PORT_EVERY == 0:
-                at = next(ports)
-                yield f"port:{seed}:{at % 40 + 1}:{1 + at % 3}"
+                yield from itertools.islice(ports, 1)
             if number % REAL_EVERY == 0 and shutil.which("strace"):
-                at = next(reals)
-                yield f"real:{':'.join(CALLS[at % len(CALLS)])}:{(at * 7 + seed) % 60 + 1}"
+                yield from itertools.islice(reals, 1)
 
     def trial(self, place: str) -> Trial:
         """Fail one call."""
@@ -327,7 +345,7 @@ class FailingDisks:
             {"file": self._file, "port": self._port, "real": self._real}[where](trial, *rest_of_place)
         except (LifecycleError, AssertionError) as fault:
             trial.violations.append(f"{type(fault).__name__}: {fault}")
-        trial.counts = bool(trial.fired)
+        trial.counts = trial.fired.total() > 0
         return trial
 
     def _file(self, trial: Trial, seed: str, kind: str, how: str, lasting: str, number: str) -> None:

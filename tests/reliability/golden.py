@@ -107,7 +107,7 @@ class GoldenJournals:
         "handing answers over": lambda: mock.patch.object(REPLAYING, "kernel", mutant("answers-not-handed").make()),
     }
 
-    def places(self, seed: int) -> Iterator[str]:
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
         """Name every session of every golden file; a seed makes no difference."""
         for path in golden_files():
             with unpacked(path) as there:

@@ -94,7 +94,7 @@ class Moments:
     def __init__(self, pipe: int, dies_at: int) -> None:
         self.pipe = pipe
         self.dies_at = dies_at
-        self.count = 0
+        self.kinds: list[str] = []
 
     def tell(self, *words: object) -> None:
         """Write a line into the pipe: it is out of this process once this returns."""
@@ -102,8 +102,8 @@ class Moments:
 
     def pass_by(self, kind: str, first: Callable[[], object] = lambda: None) -> None:
         """Let a moment pass, or die in it, after having done what makes it what it is."""
-        self.count += 1
-        if self.count == self.dies_at:
+        self.kinds.append(kind)
+        if len(self.kinds) == self.dies_at:
             first()
             self.tell("died", kind)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -169,7 +169,7 @@ def forked(live: Callable[[Moments], None], dies_at: int) -> list[list[str]]:
             os.close(end)
             moments = Moments(pipe, dies_at)
             live(moments)
-            moments.tell("lived", moments.count)
+            moments.tell("lived", *moments.kinds)
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -466,6 +466,13 @@ def asked_once(found: Found, journal: Sequence[Entry]) -> None:
 # -- the campaign -----------------------------------------------------------------------------------------------------
 
 
+SHOWS: Mapping[str | None, Sequence[str]] = {
+    "redelivery": ("after a commit nobody has heard of", "before a hook"),
+    "waiting for the commit": ("before a commit",),
+}
+"""At which moments the lack of a protection should show."""
+
+
 class Kills:
     """Kill a process at a moment, the next one while it recovers, and look what the one after that finds."""
 
@@ -480,15 +487,16 @@ class Kills:
         "waiting for the commit": lambda: mock.patch.object(Moments, "early", True),
     }
 
-    def places(self, seed: int) -> Iterator[str]:
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
         """Name every moment of a story, and after each a moment of the process that recovers: ``seed:moment[:moment]``.
 
         They come in an order in which the first few are from everywhere.
         """
         with folder() as place:
-            (count,) = (int(line[1]) for line in forked(process(place / NAME, story(seed)), 0) if line[0] == "lived")
-        chance, moments = Random(f"moments {seed}"), list(range(1, count + 1))
+            (kinds,) = (line[1:] for line in forked(process(place / NAME, story(seed)), 0) if line[0] == "lived")
+        chance, moments = Random(f"moments {seed}"), list(range(1, len(kinds) + 1))
         chance.shuffle(moments)
+        moments.sort(key=lambda moment: kinds[moment - 1] not in SHOWS.get(without, ()))
         for moment in moments:
             yield f"{seed}:{moment}"
             yield f"{seed}:{moment}:{chance.randint(1, 120)}"

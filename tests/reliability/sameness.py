@@ -79,7 +79,7 @@ class Sameness:
         "the seed of ids": lambda: mock.patch.dict(os.environ, {UNSEEDED: "1"}),
     }
 
-    def places(self, seed: int) -> Iterator[str]:
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
         """Name so many seeds at once: ``first:count``."""
         yield f"{seed * STORIES}:{STORIES}"
 

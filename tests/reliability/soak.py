@@ -130,7 +130,7 @@ class Soak:
         "eviction": lambda: mock.patch.object(Controllers, "evict", lambda *_: None),
     }
 
-    def places(self, seed: int) -> Iterator[str]:
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
         """Name the lives of a soak: ``seed:steps``."""
         yield from (f"{seed}:{steps}" for steps in LIVES)
 

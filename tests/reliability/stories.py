@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from lifecycle.store import Commit, MemoryStore, SQLiteStore, schema
+from lifecycle.store.files import in_words
 from lifecycle.store.port import UNJOURNALLED
 from lifecycle.testing import replay_journal
 
@@ -91,9 +92,10 @@ def everything_in(connection: sqlite3.Connection) -> str:
 
 
 def kept(store: SQLiteStore) -> str:
-    """Stand for all that an open store holds."""
+    """Stand for all that an open store holds; raise StoreError where it cannot be read."""
     assert store._reader is not None
-    return everything_in(store._reader)
+    with in_words(store.name):
+        return everything_in(store._reader)
 
 
 def replayed_whole(store: SQLiteStore) -> int:

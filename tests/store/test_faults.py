@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from lifecycle.errors import StoreError
 from lifecycle.kernel import Policy
 from lifecycle.kernel import inputs as i
 from lifecycle.store import SQLiteStore, schema
+from lifecycle.store.exporting import import_into
 from lifecycle.store.files import default_path, refuse_sqlite
 
 from .contract import everything, keep
@@ -158,6 +160,16 @@ def marked_newer(path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
 
 
+def marked_newer_in_its_log(path: Path) -> None:
+    """Make a store of a later version whose process died before it moved its log into the file."""
+    SQLiteStore(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        there = contents(path.parent)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        (path.parent / name).write_bytes(there[name])
+
+
 def marked_never(path: Path) -> None:
     """Make a file with our mark and no version."""
     with closing(sqlite3.connect(path)) as connection:
@@ -170,6 +182,7 @@ FOREIGN: dict[Callable[[Path], None], str] = {
     other_database: "is the database of another program; choose another path",
     other_database_with_log: "is the database of another program; choose another path",
     marked_newer: "has version 3, and this version of lifecycle reads up to 2; open it with",
+    marked_newer_in_its_log: "has version 3, and this version of lifecycle reads up to 2; open it with",
     marked_never: "has version 0, which no lifecycle wrote; restore",
 }
 
@@ -183,7 +196,9 @@ def test_file_of_others_is_refused_untouched(tmp_path: Path, make: Callable[[Pat
     (tmp_path / "runs.db-lock").unlink(missing_ok=True)
     before = contents(tmp_path)
     assert f"store {path}: {FOREIGN[make]}" in refused(lambda: SQLiteStore(path, read_only=read_only))
-    assert before == contents(tmp_path)
+    after = contents(tmp_path)
+    after["runs.db-shm"] = before.get("runs.db-shm", b"")  # an index of the log, which SQLite makes anew as it likes
+    assert {"runs.db-shm": b"", **before} == after
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -201,6 +216,33 @@ def test_empty_file_is_nothing_yet(tmp_path: Path) -> None:
     (tmp_path / "runs.db").touch()
     store = SQLiteStore(tmp_path / "runs.db")
     keep(store, approved())
+    store.close()
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_log_of_a_file_that_was_removed_is_no_part_of_a_new_one(tmp_path: Path, left: str) -> None:
+    """Given the log of a store whose file was removed, then no other file is made beside it, to which SQLite would add it."""
+    path = tmp_path / "runs.db"
+    store = SQLiteStore(path)
+    keep(store, approved())
+    there = contents(tmp_path)
+    store.close()
+    path.unlink()
+    for name in ("runs.db-wal", "runs.db-shm"):
+        (tmp_path / name).write_bytes(there[name])
+    if left == "an empty file":
+        path.touch()
+    before = contents(tmp_path)
+    told = (
+        f"store {path}: is not there, but its log is (runs.db-wal), with what was written last; put the file back, or"
+    )
+    assert told in refused(lambda: SQLiteStore(path))
+    assert told in refused(lambda: import_into(path, [], "it"))
+    assert before == contents(tmp_path)
+    path.write_bytes(there["runs.db"])
+    store = SQLiteStore(path)
+    kept = store.load("s-1")
+    assert kept is not None and approved().session == kept.session
     store.close()
 
 
@@ -478,6 +520,91 @@ def test_repeated_record_is_refused_by_itself(store: SQLiteStore) -> None:
     assert again is not None and other.session == again.session
     kept = store.load("s-1")
     assert kept is not None and 5 == kept.session.revision
+
+
+# -- underneath -------------------------------------------------------------------------------------------------------
+
+
+def moved(path: Path) -> None:
+    """Move the file away."""
+    path.rename(path.with_suffix(".away"))
+
+
+def removed(path: Path) -> None:
+    """Remove the file."""
+    path.unlink()
+
+
+def replaced(path: Path) -> None:
+    """Put a copy in the place of the file."""
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+def without_its_log(path: Path) -> None:
+    """Remove the log alone, as who takes it for rubbish does."""
+    path.with_name(f"{path.name}-wal").unlink()
+
+
+@pytest.mark.parametrize("happens", [moved, removed, replaced, without_its_log], ids=lambda happens: happens.__name__)
+def test_file_that_is_gone_from_its_path_is_written_to_no_more(
+    tmp_path: Path, store: SQLiteStore, happens: Callable[[Path], None]
+) -> None:
+    """Given a file or a log that is not at its path any more, then nothing is kept in it, where nobody would find it."""
+    life = approved()
+    store.commit(life.commits[:2])
+    before = everything(store, "s-1")
+    happens(tmp_path / "runs.db")
+    told = "was moved, removed or replaced while it was open; put it back with its -wal, or end this process"
+    assert told in refused(lambda: store.commit(life.commits[2:]))
+    assert told in refused(lambda: store.mark_performed({"s-1": 2}))
+    assert told in refused(store.claim)
+    assert before == everything(store, "s-1")
+
+
+def test_worker_leaves_a_file_that_is_gone_as_it_is(tmp_path: Path) -> None:
+    """Given a file that was replaced, then leaving writes nothing either: its log may be taken for that of the new one."""
+    store = SQLiteStore(tmp_path / "runs.db")
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as other:
+        store.claim()
+        assert (1,) == other.execute("SELECT count(*) FROM workers").fetchone()
+        replaced(tmp_path / "runs.db")
+        store.close()
+        assert (1,) == other.execute("SELECT count(*) FROM workers").fetchone()
+
+
+def test_file_that_was_put_back_is_written_to_again(tmp_path: Path, store: SQLiteStore) -> None:
+    """Given a file that was moved away and back, then the very commit that was refused is kept."""
+    life = approved()
+    store.commit(life.commits[:2])
+    moved(tmp_path / "runs.db")
+    refused(lambda: store.commit(life.commits[2:]))
+    (tmp_path / "runs.away").rename(tmp_path / "runs.db")
+    assert [None] * 3 == list(store.commit(life.commits[2:]))
+
+
+@pytest.mark.parametrize("has_lock_file", [True, False])
+def test_lock_that_fails_is_not_called_a_lock_of_others(
+    tmp_path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch, has_lock_file: bool
+) -> None:
+    """Given a path where locks stopped working, which SQLite takes for a lock of others, then that is what is said."""
+    from lifecycle.store import files
+
+    if not has_lock_file:
+        (tmp_path / "runs.db-lock").unlink()
+
+    def fails(opened: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(files.fcntl, "flock", fails)
+        told = refused(lambda: store.commit(approved().commits))
+        assert "locks do not work there (No locks available); put it on a local disk" in told
+    odd = sqlite3.OperationalError("locking protocol")
+    odd.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+    assert "store x: cannot be locked; put it on a local disk" == str(refuse_sqlite("x", odd))
 
 
 # -- damaged records --------------------------------------------------------------------------------------------------

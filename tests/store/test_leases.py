@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -297,6 +298,49 @@ def test_worker_that_was_buried_alive_is_back(opened: Callable[[str], SQLiteStor
     assert Lease(first.worker, 1) == lease_of(first)
 
 
+class Waits:
+    """A connection that waits for the lock of the file until some lease time has passed."""
+
+    def __init__(self, connection: sqlite3.Connection, time: LeaseTime, seconds: float) -> None:
+        self.connection, self.time, self.seconds = connection, time, seconds
+
+    def __getattr__(self, name: str) -> object:
+        """Be the connection in everything else."""
+        return getattr(self.connection, name)
+
+    def execute(self, statement: str, *given: object) -> object:
+        """Execute a statement; the first is the one that waits."""
+        self.time.pass_by(self.seconds)
+        self.seconds = 0.0
+        return self.connection.execute(statement, *given)  # type: ignore[arg-type]
+
+
+def test_heartbeat_counts_from_when_it_holds(opened: Callable[[str], SQLiteStore], time: LeaseTime) -> None:
+    """Given a heartbeat that waited for others until the lease had run out, then it was late, and lasts from now on."""
+    store = opened("first")
+    time.pass_by(9)
+    connection, store._beating = store._beating, Waits(store._beating, time, 3)  # type: ignore[arg-type, assignment]
+    assert not store.renew()
+    store._beating = connection
+    time.pass_by(9)
+    assert store.renew()
+
+
+def test_heartbeat_that_failed_is_none(opened: Callable[[str], SQLiteStore], time: LeaseTime) -> None:
+    """Given a heartbeat for which the file was locked too long, then the next one is late if the lease has run out."""
+    store = opened("first")
+    assert store._beating is not None
+    store._beating.execute("PRAGMA busy_timeout = 0")
+    time.pass_by(9)
+    with closing(sqlite3.connect(store.name, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="is locked by another program"):
+            store.renew()
+    time.pass_by(2)
+    assert not store.renew()
+    assert store.renew()
+
+
 def test_step_on_another_epoch_is_refused(opened: Callable[[str], SQLiteStore]) -> None:
     """Given a step of the right worker on the right revision, but on an epoch that is over, then it is refused by name."""
     first = opened("first")
@@ -391,7 +435,10 @@ def test_path_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
     store = SQLiteStore(tmp_path / "runs.db")
     monkeypatch.setattr(files.fcntl, "flock", flock)
-    with pytest.raises(StoreError, match=r"locks do not work there \(.*\); put it on a local disk"):
+    told = r"locks do not work there \(.*\); put it on a local disk"
+    if how == "taken":  # it was never given by this file
+        told = r"a process is still at work on a file that was here before \(runs\.db-worker-1 is locked\); end that"
+    with pytest.raises(StoreError, match=told):
         store.claim()
     monkeypatch.undo()
     assert [] == [one.name for one in tmp_path.glob("*worker*")]

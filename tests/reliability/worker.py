@@ -35,6 +35,20 @@ class Log:
         os.write(self._file, (" ".join(map(str, (time.monotonic(), os.getpid(), *words))) + "\n").encode())
 
 
+class Watched(SQLiteStore):
+    """A store that writes down until when each heartbeat lets its worker hold what it holds, and whether it was in time."""
+
+    def __init__(self, path: Path, log: Log) -> None:
+        super().__init__(path)
+        self._log = log
+
+    def renew(self) -> bool:
+        """Renew, and say so."""
+        began, in_time = time.monotonic(), super().renew()
+        self._log.say("lease" if in_time else "late", self._me.expires / 1e6, time.monotonic() - began)
+        return in_time
+
+
 async def work(path: Path, seed: int, starts: bool) -> None:
     """Work until killed; without ``starts``, until nothing is left to do."""
     log, drawn = Log(path.with_name("log")), random.Random(seed)
@@ -49,7 +63,7 @@ async def work(path: Path, seed: int, starts: bool) -> None:
         log.say("tool", run.session, run.id)
         return "approved"
 
-    async with Runtime(SQLiteStore(path), policy=POLICY, limits=LIMITS, agents={"agent": agent}) as runtime:
+    async with Runtime(Watched(path, log), policy=POLICY, limits=LIMITS, agents={"agent": agent}) as runtime:
         log.say("joined", runtime.store.worker)
         while True:
             if starts:

@@ -1,7 +1,7 @@
 """Real processes on one file, under kill -9 and SIGSTOP: what was acknowledged ends, once, and nobody works twice.
 
-What lives here: the campaign, short here and ten minutes long in a soak, and its control. What must not: a virtual
-clock. The law of this file: a verdict is read out of what the processes wrote down, and out of the journals.
+What lives here: who is killed and stalled, and when. What must not: a virtual clock. The law of this file: a verdict is
+read out of what the processes wrote down, and out of the journals.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import attrs
-import pytest
 
-from lifecycle import SQLiteStore
+from lifecycle import LifecycleError, SQLiteStore
 from lifecycle.hooks import PublishEnd
 
-from ..profiles import IS_SOAK
+from .campaign import Trial
 from .worker import LIMITS, SESSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 600.0 if IS_SOAK else 7.0
 FINISH_SECONDS_MAX = 120.0
 JOINING_SECONDS_MAX = 60.0
 STALL_SECONDS = LIMITS.lease_seconds + 1.0
@@ -33,21 +36,22 @@ STALL_SECONDS = LIMITS.lease_seconds + 1.0
 
 @attrs.define
 class Life:
-    """A process of the campaign: when it was killed, and when it was stalled for longer than its lease."""
+    """A process of the campaign, and when it was killed."""
 
     process: subprocess.Popen[bytes]
     killed_at: float | None = None
-    stalls: list[tuple[float, float]] = attrs.field(factory=list)
 
 
 @attrs.define
-class Campaign:
+class Crowd:
     """A number of workers on one file, killed and stalled at random."""
+
+    options = ()
+    """What every worker is told beyond its file and its number."""
 
     folder: Path
     workers: int
     seed: int
-    options: tuple[str, ...] = ()
     lives: dict[int, Life] = attrs.field(factory=dict)
     fired: Counter[str] = attrs.field(factory=Counter)
 
@@ -59,7 +63,7 @@ class Campaign:
     def join(self, *more: str) -> Life:
         """Start a process."""
         number = str(self.seed * 10_000 + len(self.lives))
-        words = [sys.executable, "-m", "tests.runtime.worker", str(self.path), number, *self.options, *more]
+        words = [sys.executable, "-m", "tests.reliability.worker", str(self.path), number, *self.options, *more]
         life = Life(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         self.lives[life.process.pid] = life
         return life
@@ -86,8 +90,6 @@ class Campaign:
                         self.kill(life)
                         there[there.index(life)] = self.join()
                 stalled = [one for one in stalled if not self.woken(*one)]
-            for since, life in stalled:
-                life.stalls.append((since, time.monotonic()))
             for life in there:
                 self.kill(life)
             assert 0 == self.join("--finish").process.wait(FINISH_SECONDS_MAX)
@@ -112,10 +114,8 @@ class Campaign:
 
     def woken(self, since: float, life: Life) -> bool:
         """Let a process go on that was stalled past its lease."""
-        now = time.monotonic()
-        if now - since < STALL_SECONDS:
+        if time.monotonic() - since < STALL_SECONDS:
             return False
-        life.stalls.append((since, now))
         life.process.send_signal(signal.SIGCONT)
         return True
 
@@ -144,24 +144,30 @@ class Campaign:
         return found + self.begun_under_two_leases(lines)
 
     def begun_under_two_leases(self, lines: list[tuple[float, int, list[str]]]) -> list[str]:
-        """Return where code of a session began although another process was alive that had begun the last one there."""
-        found, last = [], {}
+        """Return where code of a session began although another live process held it, which had begun the last one there.
+
+        A process holds what it holds while every heartbeat came before the lease of the one before had run out, be it
+        stopped by a signal, by a slow disk or by others on its processor.
+        """
+        found, last, leases = [], {}, dict[int, tuple[float, float]]()
         for at, pid, words in lines:
+            if words[0] in ("lease", "late"):
+                since, _ = leases.get(pid, (at, 0.0))
+                leases[pid] = at if words[0] == "late" else since, float(words[1])
             if words[0] != "begin":
                 continue
             session = words[1]
-            since, before = last.get(session, (at, pid))
-            if before != pid and self.held_on(before, since, at):
-                found.append(f"{session}: process {pid} began at {at}, and {before} held it since {since}")
+            begun, before = last.get(session, (at, pid))
+            since, until = leases.get(before, (at, at))
+            if before != pid and self.is_alive(before, at) and since <= begun and at < until:
+                found.append(f"{session}: process {pid} began at {at}, and {before} held it from {begun} to {until}")
             last[session] = at, pid
         return found
 
-    def held_on(self, pid: int, since: float, at: float) -> bool:
-        """Say whether a process was there all that time, and never stalled past its lease."""
-        life = self.lives[pid]
-        if life.killed_at is not None and life.killed_at <= at:
-            return False
-        return not any(began < at and ended > since for began, ended in life.stalls)
+    def is_alive(self, pid: int, at: float) -> bool:
+        """Say whether a process had not been killed by then."""
+        killed_at = self.lives[pid].killed_at
+        return killed_at is None or killed_at > at
 
 
 def pause(seconds: float) -> None:
@@ -169,26 +175,40 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def told(campaign: Campaign) -> str:
-    """Say what fired."""
-    return ", ".join(f"{count} {what}" for what, count in sorted(campaign.fired.items()))
+# -- the campaign -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", [2, 8])
-def test_acknowledged_runs_end_once_whoever_dies(tmp_path: Path, workers: int) -> None:
-    """Given processes on one file that are killed and stalled at random, then every acknowledged run ends exactly once,
-
-    no code begins while another live process holds its session, and no approved tool is executed twice.
-    """
-    campaign = Campaign(tmp_path, workers, seed=workers)
-    campaign.play(SECONDS)
-    assert [] == campaign.wrong(), told(campaign)
-    print(told(campaign))
-    assert campaign.fired["kills"] > 3 and campaign.fired["ack"] > 10 and campaign.fired["tool"] > 3
+WORK = ((3, 4), (8, 7), (2, 600), (8, 600))
+"""How many work and for how many seconds, one crowd after another; the first two are the short form."""
 
 
-def test_control_without_leases(tmp_path: Path) -> None:
-    """Given workers that take what others hold, then the campaign says so."""
-    campaign = Campaign(tmp_path, 3, seed=1, options=("--without-leases",))
-    campaign.play(4.0)
-    assert [] != campaign.wrong()
+class Processes:
+    """Let processes work on one file, and kill and stall them."""
+
+    name = "processes"
+    claim = "processes on one file, killed and stalled: acknowledged runs end once, nobody begins or executes twice"
+    unit = "seconds"
+    seeded = True
+    short = 11
+    long = 1_211
+    controls: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
+        "leases": lambda: mock.patch.object(Crowd, "options", ("--without-leases",)),
+    }
+
+    def places(self, seed: int, without: str | None = None) -> Iterator[str]:
+        """Name how many work, and how long: ``workers:seconds:seed``."""
+        yield from (f"{workers}:{seconds}:{seed}" for workers, seconds in WORK)
+
+    def trial(self, place: str) -> Trial:
+        """Let so many work so long, then look at what was acknowledged."""
+        workers, seconds, seed = map(int, place.split(":"))
+        trial = Trial(counts=seconds)
+        with tempfile.TemporaryDirectory(prefix="lifecycle-") as made:
+            crowd = Crowd(Path(made), workers, seed * 10 + workers)
+            try:
+                crowd.play(seconds)
+                trial.violations += crowd.wrong()
+            except (LifecycleError, AssertionError, subprocess.TimeoutExpired) as fault:
+                trial.violations.append(f"{type(fault).__name__}: {fault}")
+            trial.fired += crowd.fired
+        return trial
