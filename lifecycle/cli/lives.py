@@ -1,0 +1,62 @@
+"""Lives: from a journal, or a counterexample, to the picture of what happened.
+
+What lives here: turning what stores and checkers tell into the steps that are drawn. What must not: a look. The law of
+this file: what a journal does not tell is not drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lifecycle.check.replay import Lived
+from lifecycle.check.slices import PERFORM
+from lifecycle.cli.drawing import form_of
+from lifecycle.cli.pictures import as_bytes, put
+from lifecycle.cli.reading import tell_where_it_begins
+from lifecycle.cli.writing import Output
+from lifecycle.draw import Happened, life_of, timeline
+from lifecycle.errors import Invalid, NotFound
+from lifecycle.store.port import Entry, Store
+
+
+def draw_life(store: Store, output: Output, name: str, after: int, out: Path | None) -> int:
+    """Draw the steps of a session after a revision, to a file or to stdout."""
+    form = "svg" if out is None else form_of(out)
+    if form not in ("svg", "png"):
+        raise Invalid(f"file {out}", "a life is drawn as SVG or PNG", "let its name end in .svg or .png")
+    kept = store.load(name)
+    if kept is None:
+        raise NotFound(f"session {name}", f"not known in {store.name}", "`lifecycle show` lists what there is")
+    steps = [happened(entry) for entry in store.journal(name, after)]
+    if not steps:
+        behind = f" after revision {after}" if after else ""
+        remedy = "draw it from its beginning" if after else "nothing of it is left to draw"
+        raise Invalid(f"session {name}", f"its journal has no step{behind}", remedy)
+    if store.snapshot(name) is not None and steps[0].number > after + 1:
+        tell_where_it_begins(output, name, steps[0].number)
+    return put(output, as_bytes(timeline(life_of(name, steps)), form), out, False)
+
+
+def happened(entry: Entry) -> Happened:
+    """Read an entry of a journal."""
+    return Happened(entry.revision, entry.now, entry.input, entry.moves, entry.hooks)
+
+
+def life_of_counterexample(name: str, lived: Iterable[Lived]) -> str:
+    """Draw what a checker lived through."""
+    return timeline(life_of(name, steps_of(lived)))
+
+
+def steps_of(lived: Iterable[Lived]) -> Iterator[Happened]:
+    """Read what was lived: the world's own moves are told by their names, and what breaks a rule by the rule's."""
+    number = 0
+    for one in lived:
+        if one.name == PERFORM:
+            continue
+        number += 1
+        broken = f"breaks {one.broken}" if one.broken else ""
+        if one.step is None:
+            yield Happened(number, one.at, one.given, note=broken or one.name, bad=bool(broken))
+        else:
+            yield Happened(number, one.at, one.given, one.step.moves, one.step.hooks, broken, bool(broken))
