@@ -24,7 +24,7 @@ bench: $(VENV)/.wheel
 	$(BIN)/python -m benchmarks
 
 diagrams: $(VENV)/.wheel
-	$(BIN)/python diagrams/generate.py
+	$(BIN)/lifecycle draw
 	$(BIN)/python docs/reference/tables.py
 	$(BIN)/python docs/reference/mutants.py
 
@@ -44,6 +44,7 @@ lint: $(VENV)/.wheel
 test: $(VENV)/.wheel
 	@$(CHECK); $(LINT); \
 	rm -f .coverage .coverage.*; \
+	check pictures $(BIN)/lifecycle draw --check; \
 	check tests $(BIN)/coverage run $(BIN)/pytest $(SIDE_BY_SIDE); \
 	check coverage $(BIN)/python .ci/branches; \
 	$(VERDICT)

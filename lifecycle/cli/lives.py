@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lifecycle.check.replay import Lived
+from lifecycle.check.replay import SECOND, Lived
+from lifecycle.check.retracing import retraced
 from lifecycle.check.slices import PERFORM
+from lifecycle.check.verdict import Counterexample
+from lifecycle.check.world import Stepper
 from lifecycle.cli.drawing import form_of
 from lifecycle.cli.pictures import as_bytes, put
 from lifecycle.cli.reading import tell_where_it_begins
 from lifecycle.cli.writing import Output
-from lifecycle.draw import Happened, life_of, timeline
+from lifecycle.draw import Happened, Life, life_of, timeline
 from lifecycle.errors import Invalid, NotFound
 from lifecycle.store.port import Entry, Store
 
 
 def draw_life(store: Store, output: Output, name: str, after: int, out: Path | None) -> int:
     """Draw the steps of a session after a revision, to a file or to stdout."""
-    form = "svg" if out is None else form_of(out)
-    if form not in ("svg", "png"):
-        raise Invalid(f"file {out}", "a life is drawn as SVG or PNG", "let its name end in .svg or .png")
     kept = store.load(name)
     if kept is None:
         raise NotFound(f"session {name}", f"not known in {store.name}", "`lifecycle show` lists what there is")
@@ -35,7 +35,15 @@ def draw_life(store: Store, output: Output, name: str, after: int, out: Path | N
         raise Invalid(f"session {name}", f"its journal has no step{behind}", remedy)
     if store.snapshot(name) is not None and steps[0].number > after + 1:
         tell_where_it_begins(output, name, steps[0].number)
-    return put(output, as_bytes(timeline(life_of(name, steps)), form), out, False)
+    return drawn_life(output, out, life_of(name, steps))
+
+
+def drawn_life(output: Output, out: Path | None, life: Life) -> int:
+    """Write the picture of a life to a file, as its name ends, or as SVG to stdout."""
+    form = "svg" if out is None else form_of(out)
+    if form not in ("svg", "png"):
+        raise Invalid(f"file {out}", "a life is drawn as SVG or PNG", "let its name end in .svg or .png")
+    return put(output, as_bytes(timeline(life), form), out, False)
 
 
 def happened(entry: Entry) -> Happened:
@@ -43,9 +51,15 @@ def happened(entry: Entry) -> Happened:
     return Happened(entry.revision, entry.now, entry.input, entry.moves, entry.hooks)
 
 
-def life_of_counterexample(name: str, lived: Iterable[Lived]) -> str:
-    """Draw what a checker lived through."""
-    return timeline(life_of(name, steps_of(lived)))
+def picture_of_counterexample(example: Counterexample, kernel: Stepper) -> Life:
+    """Live a counterexample again, and return what happened in it; what goes on for ever, once."""
+    way = retraced(example, kernel)
+    steps = list(steps_of((*way.lived, *(way.forever or ()))))
+    name = f"{example.property}, broken"
+    if example.forever is not None and steps:
+        ever = "for ever so" if way.forever else "for ever nothing"
+        steps.append(Happened(steps[-1].number + 1, steps[-1].now + SECOND, None, note=ever, bad=True))
+    return life_of(name, steps)
 
 
 def steps_of(lived: Iterable[Lived]) -> Iterator[Happened]:

@@ -192,7 +192,7 @@ def parts_of_line(line: Line, y: float, width_max: float, bold: bool = True) -> 
         parts.append(guards)
         x += guards.width + 6
     if line.times:
-        times = text_at(x, y + 16, f"taken {line.times}", SMALL, "seen", True)
+        times = text_at(x, y + 16, f"× {line.times}", SMALL, "seen", True)  # noqa: RUF001
         parts.append(times)
         x += times.width + 6
     chips = [chip_of_mark(mark) for mark in line.marks]

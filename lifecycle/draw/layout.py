@@ -6,7 +6,11 @@ here is it known that Graphviz does this, and whoever has none is told in one se
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -14,6 +18,8 @@ import attrs
 from lifecycle.errors import Invalid
 
 MISSING = "pip install agent-lifecycle[draw], which brings it on Linux and macOS"
+
+STDERR = 2
 
 Point = tuple[float, float]
 
@@ -42,8 +48,7 @@ class Layout:
 def laid_out(text: str) -> Layout:
     """Lay a text in DOT out."""
     graph = graphviz().AGraph(string=text)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Graphviz warns of what it then does all the same
+    with silent():
         graph.layout(prog="dot")
     left, low, right, high = numbers(graph.graph_attr["bb"])
 
@@ -57,6 +62,23 @@ def laid_out(text: str) -> Layout:
     clusters = tuple((x - left, high - top, right_ - x, top - y) for x, y, right_, top in boxes)
     graph.close()
     return Layout(right - left, high - low, nodes, edges, clusters)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Let a library in C say nothing on stderr: what it says is about fonts, and no word is laid out."""
+    sys.stderr.flush()
+    kept = os.dup(STDERR)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, STDERR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        os.close(nothing)
 
 
 def graphviz() -> Any:

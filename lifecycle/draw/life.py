@@ -14,6 +14,7 @@ import attrs
 from lifecycle import hooks
 from lifecycle.draw.reading import in_words
 from lifecycle.kernel.inputs import Attach, Checkpointed, Decide, Detached, Input, Recovered, TimerFired
+from lifecycle.machines import CAUSES
 
 CLIENTS, SESSION, RUN, EXECUTION, REQUEST, TIMER = "clients", "session", "runs", "executions", "requests", "timers"
 LANES = (CLIENTS, SESSION, RUN, EXECUTION, REQUEST, TIMER)
@@ -126,7 +127,7 @@ class Folding:
         self.numbers.append(step.number)
         self.times.append(step.now)
         label = type(step.input).__name__ if step.input is not None else step.note
-        self.labels.append(f"{label} ✗ {step.note}" if step.bad and step.input is not None else label)
+        self.labels.append(f"{label}: {step.note}" if step.bad and step.input is not None else label)
         self._arrived(at, step.input)
         self.causes = {one.run: one.cause for one in step.hooks if isinstance(one, hooks.PublishEnd)}
         for move in step.moves:
@@ -146,8 +147,10 @@ class Folding:
             self.lines.append(Line(at, "taken over", "off"))
             for key in [key for key in self.open if key[0] in (CLIENTS, TIMER)]:
                 self._end(at, key, "lost" if key[0] == TIMER else "")
+        elif isinstance(given, TimerFired):
+            self._end(at, (TIMER, f"{given.name} {given.owner}", ""), "fired")
         elif isinstance(given, Checkpointed):
-            self.dots.append(Dot(EXECUTION, "", at, "checkpoint"))
+            self.dots.append(Dot(EXECUTION, str(given.execution), at, "checkpoint"))
 
     def _moved(
         self, at: int, step: Happened, machine: str, subject: object, trigger: str, source: str | None, dest: str
@@ -180,10 +183,8 @@ class Folding:
             self._end(at, (TIMER, f"{hook.name} {hook.owner}", ""), "re-armed")
             self._begin(at, TIMER, f"{hook.name} {hook.owner}", hook.name)
         elif isinstance(hook, hooks.DisarmTimer):
-            given = step.input
-            fired = isinstance(given, TimerFired) and (given.name, given.owner) == (hook.name, hook.owner)
-            self._end(at, (TIMER, f"{hook.name} {hook.owner}", ""), "fired" if fired else "")
-        elif isinstance(hook, hooks.SignalAbort):
+            self._end(at, (TIMER, f"{hook.name} {hook.owner}", ""), "")
+        elif isinstance(hook, hooks.SignalAbort) and hook.cause not in CAUSES["complete"]:
             self.dots.append(Dot(RUN, hook.run, at, "signal", "waiting"))
 
     def _begin(self, at: int, lane: str, subject: str, kind: str, part: str = "") -> None:

@@ -33,7 +33,7 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
     """Return the width of a text in pixels.
 
     >>> round(width_of("begin", 10))
-    23
+    25
     """
     parts = sum(width_of_letter(letter) for letter in text)
     return round(parts * size * (BOLD if bold else 1.0), 1)

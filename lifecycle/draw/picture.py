@@ -71,7 +71,7 @@ def drawn(sheet: Sheet, layout: Layout, x: float, y: float) -> list[str]:
     seen = seen_cards(sheet)
     parts = [rect(x + left, y + top, width, height, "frame", 12) for left, top, width, height in layout.clusters]
     for edge in sorted(layout.edges, key=lambda one: one.tail in seen or one.head in seen):
-        parts += arrow(edge, x, y, edge.tail in seen or (edge.head in seen and edge.head.startswith("c")))
+        parts += arrow(edge, x, y, edge.tail in seen or (edge.head in seen))
     for name, box in boxes.items():
         left, top = corner(layout.nodes[name], box, x, y)
         if name.startswith("s") and name != START:
@@ -93,7 +93,13 @@ def corner(middle: Point, box: Box, x: float, y: float) -> Point:
 
 def seen_cards(sheet: Sheet) -> frozenset[str]:
     """Return the cards that stand on the path taken."""
-    return frozenset(f"c{at}" for at, card in enumerate(sheet.cards) if was_taken(card))
+    graph = sheet.graph
+    born = (
+        graph.birth is not None
+        and graph.seen is not None
+        and graph.seen.times("", graph.birth.trigger, graph.birth.dest)
+    )
+    return frozenset([*(f"c{at}" for at, card in enumerate(sheet.cards) if was_taken(card)), *(["b"] if born else [])])
 
 
 def was_taken(card: Card) -> bool:

@@ -41,7 +41,11 @@ CHIPS = ("take", "give", "act", "send", "timer", "hold")
 
 def rules_of(colours: dict[str, str]) -> str:
     """Write the rules of one set of colours."""
-    rules = [f".bg{{fill:{colours['bg']}}}", f".box{{fill:{colours['box']};stroke:{colours['edge']}}}"]
+    rules = [
+        f".bg{{fill:{colours['bg']}}}",
+        f".halo{{stroke:{colours['bg']}}}",
+        f".box{{fill:{colours['box']};stroke:{colours['edge']}}}",
+    ]
     rules += [f".frame{{fill:{colours['frame']};stroke:{colours['edge']}}}", f".rule{{stroke:{colours['edge']}}}"]
     rules += [f".line{{stroke:{colours['line']}}}", f".tip{{fill:{colours['line']}}}", f".dot{{fill:{colours['ink']}}}"]
     rules += [f".{name}{{fill:{colours[name]}}}" for name in FILLED]
@@ -56,6 +60,7 @@ STYLE = (
     f".lifecycle text{{font-family:{FONT}}}.lifecycle .b{{font-weight:600}}"
     ".lifecycle .open{fill:none}.lifecycle .line{stroke-width:1.3}.lifecycle .dash{stroke-dasharray:4 3}"
     ".lifecycle .state{stroke-width:1.6}.lifecycle .chip{stroke-width:.6;stroke-opacity:.5}"
+    ".lifecycle .halo{paint-order:stroke;stroke-width:3px;stroke-linejoin:round}"
     ".lifecycle .sign{stroke-width:1.2}.lifecycle .now{stroke-width:3.2}"
     + rules_of(LIGHT)
     + "@media (prefers-color-scheme:dark){"

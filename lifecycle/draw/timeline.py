@@ -16,17 +16,23 @@ import attrs
 from lifecycle.draw import svg
 from lifecycle.draw.boxes import Text, text_at
 from lifecycle.draw.life import LANES, RUN, SESSION, Bar, Life
-from lifecycle.draw.measuring import width_of
+from lifecycle.draw.measuring import shortened, visible, width_of
 from lifecycle.draw.svg import number, rect
 
 DETAIL_STEPS_MAX = 240
 """How many of the last steps are drawn in detail; what was before is in the overview."""
 
 STAVE_WIDTH = 1_120.0
-LEFT, MARGIN, HEAD = 92.0, 20.0, 56.0
+LEFT, MARGIN, HEAD = 92.0, 20.0, 72.0
 ROW, BAR, ABOVE, SMALL = 33.0, 13.0, 13.0, 9.5
 LABEL_ROWS, LABEL_ROW = 4, 12.0
+LETTERS_MAX = 64
 OVERVIEW_COLUMNS = 560
+
+ROOM = 110.0
+"""What is free behind the end of a stave, for words that begin before it; behind the last one it is anyway."""
+
+WIDTH_MIN = 660.0
 
 TONES = {
     **dict.fromkeys(("running", "executing"), "busy"),
@@ -42,8 +48,8 @@ def timeline(life: Life) -> str:
     first = max(0, len(life.times) - DETAIL_STEPS_MAX)
     places = distances(life.times[first:])
     staves = list(staves_of(places))
-    width = MARGIN * 2 + LEFT + max((end - start for start, end in staves), default=200.0) + 24
-    width = max(width, 560.0)
+    width = MARGIN * 2 + LEFT + max(end - start for start, end in staves) + (ROOM if len(staves) > 1 else 0)
+    width = max(width, WIDTH_MIN)
     body = list(head(life))
     y = HEAD
     if first:
@@ -91,8 +97,8 @@ def staves_of(places: Sequence[float]) -> Iterator[tuple[float, float]]:
     """Break the way into staves of about one width."""
     if not places:
         return
-    total = places[-1] + 120
-    count = max(1, math.ceil((total - 120) / STAVE_WIDTH))
+    total = places[-1] + ROOM
+    count = max(1, math.ceil((total - ROOM + 1) / STAVE_WIDTH))
     for at in range(count):
         yield at * STAVE_WIDTH, total if at == count - 1 else (at + 1) * STAVE_WIDTH
 
@@ -136,6 +142,7 @@ class Stave:
         self.life, self.first, self.places, self.start, self.end = life, first, places, start, end
         inside = [at for at, x in enumerate(places) if start <= x < end]
         self.steps = range(first + inside[0], first + inside[-1] + 1) if inside else range(0)
+        self.dots = [dot for dot in life.dots if dot.at in self.steps]
         self.rows = {lane: self._rows(lane) for lane in LANES}
         self.labels, self.label_rows = self._labels()
         self.top = self.label_rows * LABEL_ROW + 16
@@ -189,17 +196,18 @@ class Stave:
             right = max(right, max(self.x(bar.over) + width_of(bar.end, SMALL) + 12 for bar in ends))
         return Item(lane, subject, bars, left, right)
 
-    def _labels(self) -> tuple[list[tuple[float, int, str]], int]:
+    def _labels(self) -> tuple[list[tuple[float, int, str, str]], int]:
         """Set what arrived above the steps, in as many rows as it needs; what finds no room is told when pointed at."""
         ends = [-100.0] * LABEL_ROWS
         placed = []
+        bad = {line.at for line in self.life.lines if line.tone == "bad"}
         for at in self.steps:
-            label, x = self.life.labels[at], self.x(at)
+            label, x = shortened(visible(self.life.labels[at]), LETTERS_MAX), self.x(at)
             row = next((row for row, end in enumerate(ends) if end + 6 <= x - 2), None)
             if label and row is not None:
                 ends[row] = x + width_of(label, SMALL)
-                placed.append((x, row, label))
-        return placed, 1 + max((row for _, row, _ in placed), default=0)
+                placed.append((x, row, label, "f-bad" if at in bad else "ink"))
+        return placed, 1 + max((row for _, row, *_ in placed), default=0)
 
     # -- how it looks -------------------------------------------------------------------------------------------------
 
@@ -227,31 +235,28 @@ class Stave:
     def _axis(self, x: float, y: float) -> Iterator[str]:
         """Yield what arrived, a thin line down from it, and the time since the beginning."""
         low = y + self.height - 4
-        for at, row, _ in self.labels:
+        for at, row, *_ in self.labels:
             yield svg.line(x + at, y + row * LABEL_ROW + 3, x + at, low, "rule")
-        for at, row, label in self.labels:
-            wide = width_of(label, SMALL)
-            yield rect(x + at - 1, y + row * LABEL_ROW - 8, wide + 4, 12, "bg")
-            yield svg.text(text_at(x + at, y + row * LABEL_ROW + 1, label, SMALL, "ink"))
+        for at, row, label, tone in self.labels:
+            yield svg.text(Text(x + at, y + row * LABEL_ROW + 1, label, SMALL, f"{tone} halo"))
         free = -100.0
         for at in self.steps:
             since, place = self.life.times[at] - self.life.times[0], self.x(at)
             said = f"+{elapsed(since)}" if since else "0"
             if place >= free:
-                yield rect(x + place - 1, y + self.top - 20, width_of(said, 9) + 3, 11, "bg")
-                yield svg.text(text_at(x + place, y + self.top - 11, said, 9, "dim"))
+                yield svg.text(text_at(x + place, y + self.top - 11, said, 9, "dim halo"))
                 free = place + width_of(said, 9) + 12
 
     def _item_drawn(self, item: Item, x: float, y: float) -> Iterator[str]:
         """Yield a subject: its name, its bars, how they ended, what happened on them."""
         if item.subject:
             shown = item.subject.partition(" ")[0] if item.lane == "timers" else item.subject
-            yield svg.text(text_at(x + item.left, y + ABOVE - 3, shown, SMALL, "dim"))
+            yield svg.text(text_at(x + item.left, y + ABOVE - 3, shown, SMALL, "dim halo"))
         for bar in item.bars:
             yield from self._bar(bar, x, y + ABOVE)
-        for dot in self.life.dots:
-            if dot.lane == item.lane and dot.at in self.steps and (dot.subject == item.subject or not dot.subject):
-                middle = f"{number(x + self.x(dot.at))} {number(y + ABOVE + BAR / 2 - 4)}"
+        for dot in self.dots:
+            if (dot.lane, dot.subject) == (item.lane, item.subject):
+                middle = f"{number(x + self.x(dot.at))} {number(y + ABOVE + BAR - 1)}"
                 shape = f'<path class="f-{dot.tone}" d="M{middle}l4 4l-4 4l-4 -4z">'
                 yield f"{shape}<title>{svg.escaped(dot.label)}</title></path>"
 
@@ -276,7 +281,7 @@ class Stave:
         if bar.end and bar.over is not None and bar.over in self.steps:
             tone = f"f-{bar.tone}" if bar.tone else "dim"
             yield f'<circle class="{tone}" cx="{number(x + right)}" cy="{number(y + BAR / 2)}" r="3.6"/>'
-            yield svg.text(text_at(x + right + 7, y + 10, bar.end, SMALL, tone))
+            yield svg.text(text_at(x + right + 7, y + 10, bar.end, SMALL, f"{tone} halo"))
 
     def _lines(self, x: float, y: float) -> Iterator[str]:
         """Yield what happened to everything."""
@@ -297,14 +302,14 @@ def overview(life: Life, first: int, y: float, width: float) -> Iterator[str]:
     for left, right, kind in runs_of_columns(life, steps):
         tone = TONES.get(kind, "plain")
         yield rect(x + left * wide, y + 6, max((right - left) * wide, 0.6), 14, f"f-{tone}")
-    for at, tone, count in ends_of_columns(life, steps):
-        high = min(14.0, 3 + 2 * count)
-        yield rect(x + at * wide, y + 38 - high, max(wide / OVERVIEW_COLUMNS - 0.4, 0.8), high, f"f-{tone}")
+    for at, tone, low, high in ends_of_columns(life, steps):
+        place, size = x + at * wide, max(wide / OVERVIEW_COLUMNS - 0.3, 0.8)
+        yield rect(place, y + 38 - 14 * high, size, 14 * (high - low), f"f-{tone}")
     yield svg.text(text_at(MARGIN, y + 38, "ends of runs", 9, "dim"))
     here = x + first / steps * wide
     yield rect(here, y + 2, x + wide - here, 40, "open now r-seen", 4)
     said = f"below: the last {steps - first:,} of {steps:,} steps, from step {life.numbers[first]}"
-    yield svg.text(text_at(x, y + 56, said, 10, "dim"))
+    yield svg.text(Text(x, y + 56, said, 10, "dim"))
 
 
 def runs_of_columns(life: Life, steps: int) -> Iterator[tuple[float, float, str]]:
@@ -318,14 +323,19 @@ def runs_of_columns(life: Life, steps: int) -> Iterator[tuple[float, float, str]
             column = max(right, math.ceil(left * OVERVIEW_COLUMNS) / OVERVIEW_COLUMNS)
 
 
-def ends_of_columns(life: Life, steps: int) -> Iterator[tuple[float, str, int]]:
-    """Yield, for each column, how many runs ended there, and how the worst of them did."""
+def ends_of_columns(life: Life, steps: int) -> Iterator[tuple[float, str, float, float]]:
+    """Yield, for each column, how the runs that ended there did, as shares of its height."""
     found: dict[int, list[str]] = {}
     for bar in life.bars:
         if bar.lane == RUN and bar.tone and bar.over is not None:
             found.setdefault(bar.over * OVERVIEW_COLUMNS // steps, []).append(bar.tone)
     for column, tones in found.items():
-        yield column / OVERVIEW_COLUMNS, next(one for one in ("bad", "off", "good") if one in tones), len(tones)
+        low = 0.0
+        for tone in ("bad", "off", "good"):
+            share = tones.count(tone) / len(tones)
+            if share:
+                yield column / OVERVIEW_COLUMNS, tone, low, low + share
+            low += share
 
 
 def legend(y: float) -> Iterator[str]:
