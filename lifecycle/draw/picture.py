@@ -28,10 +28,10 @@ def picture(graph: Graph) -> str:
     layout = laid_out(bare(sheet))
     legend, legend_height = legend_of(sheet, max(layout.width, 360.0))
     title = Text(MARGIN, 30, *headline(graph.name, 18.0), "ink", True)
-    sentence = Text(MARGIN, 46, visible(graph.sentence), 11, "dim") if graph.sentence else None
-    widest = max(layout.width, title.width, 0 if sentence is None else sentence.width, legend_width(legend))
+    sentence = Text(MARGIN, 46, visible(graph.sentence or counted(graph)), 11, "dim")
+    widest = max(layout.width, title.width, sentence.width, legend_width(legend))
     height = HEAD + layout.height + legend_height + FOOT
-    body = [svg.text(title), *([] if sentence is None else [svg.text(sentence)])]
+    body = [svg.text(title), svg.text(sentence)]
     body += drawn(sheet, layout, MARGIN + (widest - layout.width) / 2, HEAD + 6)
     body += [part for one in legend for part in shapes(one, MARGIN, HEAD + layout.height + 26)]
     return svg.document(widest + 2 * MARGIN, height, title_of(graph), description_of(graph), body)
@@ -45,6 +45,11 @@ def graphviz_text(graph: Graph) -> str:
 def headline(name: str, size: float) -> tuple[str, float]:
     """Return a headline with its size."""
     return text_at(0, 0, name, size, "").text, size
+
+
+def counted(graph: Graph) -> str:
+    """Say how large a machine is, of which nobody says what it is."""
+    return f"{len(graph.places)} states, {len(graph.ways)} rows"
 
 
 def title_of(graph: Graph) -> str:
