@@ -157,7 +157,8 @@ def exits() -> str:
         (0, "done: a run is ready; of `check`: proved; of `store check`: nothing is damaged"),
         (
             carrying.ENDED_OTHERWISE,
-            "a run ended interrupted, stopped or in error; of `check`: refuted; of `store check`: damaged",
+            "a run ended interrupted, stopped or in error; of `check`: refuted; of `store check`: damaged;"
+            " of `draw --check`: stale",
         ),
         (carrying.BAD_INPUT, "wrong usage or bad input"),
         (carrying.WAITING, "undecided: a run was left waiting for a human; of `check`: undetermined"),

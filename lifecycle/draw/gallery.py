@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lifecycle.draw.example import happened
+from lifecycle.draw.life import life_of
 from lifecycle.draw.mermaid import mermaid
 from lifecycle.draw.picture import picture
 from lifecycle.draw.reading import SUBJECTS, graph_of
 from lifecycle.draw.table import table
+from lifecycle.draw.timeline import timeline
 from lifecycle.draw.whole import whole
 from lifecycle.machines import DECLARED
 
@@ -37,9 +40,19 @@ What the machines of a session make each other do.
 """
 
 
+LIFE = """## A life
+
+`lifecycle history SESSION --svg` draws what happened in a session; this one is an example. Each step stands where it
+was, a longer time a longer way, though a day is no hundred times as long as a minute. A bar is a state, the line below
+it a segment of output, a dashed bar a timer that is armed; behind a bar stands how it ended.
+
+![A session over time: two clients, three runs, a question that is answered, an abort, a failure](life.svg)
+"""
+
+
 def files() -> dict[str, str]:
     """Say what each file of the gallery must contain."""
-    found = {PAGE: page(), "whole.svg": whole()}
+    found = {PAGE: page(), "whole.svg": whole(), "life.svg": timeline(life_of("downloads", happened()))}
     for machine in DECLARED:
         graph = graph_of(machine)
         found[f"{machine.name}.svg"] = picture(graph)
@@ -54,8 +67,9 @@ def page() -> str:
 
 
 def parts() -> Iterator[str]:
-    """Yield what is said of each machine."""
+    """Yield what is said of each machine, and last a life."""
     for machine in DECLARED:
         name = machine.name
         links = f"[tables]({name}.md) · [Mermaid]({name}.mmd)"
         yield f"## {name.capitalize()}\n\n{SUBJECTS[name]}\n\n![The machine {name}]({name}.svg)\n\n{links}\n"
+    yield LIFE

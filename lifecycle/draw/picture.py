@@ -177,7 +177,7 @@ def legend_of(sheet: Sheet, width: float) -> tuple[list[Chip | Text], float]:
     holds = [hold for place in sheet.graph.places for hold in place.holds]
     items += [chip_of("hold", "held in the state", False)] if any(not hold.timer for hold in holds) else []
     items += [chip_of("hold", "a timer, or sent by one", True)] if any(hold.timer for hold in holds) else []
-    items += [chip_of("give", "from some of them only", False, True)] if any(mark.sometimes for mark in marks) else []
+    items += [chip_of("hold", "from some of them only", False, True)] if any(mark.sometimes for mark in marks) else []
     return in_rows(items, width)
 
 

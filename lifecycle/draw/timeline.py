@@ -15,7 +15,7 @@ import attrs
 
 from lifecycle.draw import svg
 from lifecycle.draw.boxes import Text, text_at
-from lifecycle.draw.life import LANES, RUN, SESSION, Bar, Life
+from lifecycle.draw.life import CLIENTS, LANES, RUN, SESSION, TIMER, Bar, Life
 from lifecycle.draw.measuring import shortened, visible, width_of
 from lifecycle.draw.svg import number, rect
 
@@ -179,12 +179,13 @@ class Stave:
         """Gather the bars that reach into this stave by their subjects, in the order in which they begin."""
         if not self.steps:
             return []
-        found: dict[str, list[Bar]] = {}
+        found: dict[tuple[str, int], list[Bar]] = {}
         for bar in self.life.bars:
             begun, over = bar.begin <= self.steps[-1], bar.over is None or bar.over >= self.steps[0]
             if bar.lane == lane and begun and over:
-                found.setdefault("" if lane == SESSION else bar.subject, []).append(bar)
-        return [self._item(lane, subject, bars) for subject, bars in found.items()]
+                once = bar.begin if lane == TIMER else 0  # each arming of a timer is a bar with a name of its own
+                found.setdefault(("" if lane == SESSION else bar.subject, once), []).append(bar)
+        return [self._item(lane, subject, bars) for (subject, _), bars in found.items()]
 
     def _item(self, lane: str, subject: str, bars: list[Bar]) -> Item:
         """Measure the bars of a subject with its words."""
@@ -250,7 +251,7 @@ class Stave:
     def _item_drawn(self, item: Item, x: float, y: float) -> Iterator[str]:
         """Yield a subject: its name, its bars, how they ended, what happened on them."""
         if item.subject:
-            shown = item.subject.partition(" ")[0] if item.lane == "timers" else item.subject
+            shown = item.subject.partition(" ")[0] if item.lane == TIMER else item.subject
             yield svg.text(text_at(x + item.left, y + ABOVE - 3, shown, SMALL, "dim halo"))
         for bar in item.bars:
             yield from self._bar(bar, x, y + ABOVE)
@@ -265,7 +266,7 @@ class Stave:
         left, right = self.x(bar.begin), self.x(bar.over)
         wide = max(right - left, 1.5)
         segment = bar.kind.startswith("segment")
-        timer = bar.lane == "timers"
+        timer = bar.lane == TIMER
         told = f"{bar.subject}: {bar.kind}{f', {bar.end}' if bar.end else ''}"
         look = "k-timer chip dash" if timer else f"state s-{TONES.get(bar.kind, 'plain')}"
         shape = (
@@ -276,7 +277,7 @@ class Stave:
             return
         word = bar.kind.replace("_", " ")
         room = width_of(word, SMALL) + 8
-        if room <= wide and not timer and bar.lane != "clients":
+        if room <= wide and not timer and bar.lane != CLIENTS:
             yield svg.text(text_at(x + left + 4, y + 10, word, SMALL, f"f-{TONES.get(bar.kind, 'plain')}"))
         if bar.end and bar.over is not None and bar.over in self.steps:
             tone = f"f-{bar.tone}" if bar.tone else "dim"

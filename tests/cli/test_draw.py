@@ -92,9 +92,9 @@ def test_whole_is_drawn() -> None:
 def test_session_is_marked_where_it_is(store: str) -> None:
     """Given a session, then its present state is marked, and its path says how often each way was taken."""
     drawn = said("draw", "s", "--store", store, "--format", "svg").out
-    assert "Now it is in error." in drawn and "× 2" in drawn
+    assert "Now it is in error." in drawn and "\u00d7 2" in drawn
     last = said("draw", "s", "--store", store, "--machine", "run", "--format", "svg").out
-    assert "Now it is in error." in last and "× 2" not in last
+    assert "Now it is in error." in last and "\u00d7 2" not in last
 
 
 def test_session_is_drawn_over_time(store: str, tmp_path: Path) -> None:

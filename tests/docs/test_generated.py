@@ -7,12 +7,14 @@ law of this file: a stale page fails, and ``make diagrams`` is the remedy.
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from lifecycle.draw import files
+from lifecycle.check.machines import taken_in
+from lifecycle.draw import files, graph_of, picture
 from lifecycle.machines import DECLARED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -39,7 +41,18 @@ def test_pictures_are_fresh(name: str) -> None:
 def test_every_machine_has_its_pictures_and_none_is_left_over() -> None:
     """There is a picture, a diagram and a page of tables for each declared machine, and nothing else in the gallery."""
     forms = {f"{machine.name}{end}" for machine in DECLARED for end in (".svg", ".mmd", ".md")}
-    assert {*forms, "README.md", "whole.svg"} == {one.name for one in (ROOT / "diagrams").iterdir()}
+    assert {*forms, "README.md", "whole.svg", "life.svg"} == {one.name for one in (ROOT / "diagrams").iterdir()}
+
+
+def test_picture_of_a_page_is_fresh() -> None:
+    """The picture on the page that compares pictures is what its command writes now."""
+    page = ROOT / "docs" / "explanation" / "pictures-compared.md"
+    written = re.search(r"^```python\n(# review\.py\n.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert written is not None
+    there: dict[str, object] = {}
+    exec(written[1], there)
+    kept = (page.parent / "pictures" / "lifecycle.svg").read_text("utf-8")
+    assert picture(graph_of(taken_in(there["review"]))) == kept, "stale: lifecycle draw review.py:review"
 
 
 @pytest.mark.parametrize("name", ["tables.md", "machines.md", "command.md"])
