@@ -13,44 +13,16 @@ from lifecycle.draw.dot import words_of_mark
 from lifecycle.draw.graph import ACT, SEND, Graph, Place, Way
 from lifecycle.draw.measuring import visible
 
+DOING_WAYS_MAX = 12
+"""Up to so many rows they say what they do: Mermaid's labels push each other away until nothing can be read."""
+
 PLAIN = re.compile(r"[A-Za-z]\w*\Z", re.ASCII)
 
-RESERVED = frozenset(
-    [
-        "state",
-        "end",
-        "note",
-        "class",
-        "classdef",
-        "style",
-        "direction",
-        "default",
-        "hide",
-        "scale",
-        "as",
-        "click",
-        "href",
-        "accTitle",
-        "accDescr",
-        "root",
-        "statediagram",
-        "left",
-        "right",
-        "of",
-        "tb",
-        "bt",
-        "lr",
-        "rl",
-        "fork",
-        "join",
-        "choice",
-        "concurrent",
-        "init",
-        "prototype",
-        "constructor",
-        "title",
-    ]
-)
+RESERVED = frozenset((
+    "state", "end", "note", "class", "classdef", "style", "direction", "default", "hide", "scale", "as", "click", "href",
+    "acctitle", "accdescr", "root", "statediagram", "left", "right", "of", "tb", "bt", "lr", "rl", "fork", "join",
+    "choice", "concurrent", "init", "prototype", "constructor", "title",
+))  # fmt: skip
 """Words that mean something to Mermaid, or to what it is written in: a state of such a name gets another id."""
 
 
@@ -62,14 +34,15 @@ def mermaid(graph: Graph) -> str:
 
 def lines_of(graph: Graph, ids: dict[str, str]) -> Iterator[str]:
     """Yield the lines of the diagram."""
+    doing = len(graph.ways) <= DOING_WAYS_MAX
     for place in graph.places:
         yield from state_lines(place, ids[place.name])
     if graph.initial is not None:
-        born = "" if graph.birth is None else f": {label(graph.birth)}"
+        born = "" if graph.birth is None else f": {label(graph.birth, doing)}"
         yield f"[*] --> {ids[graph.initial]}{born}"
     arrows: dict[tuple[str, str], list[str]] = {}
     for way in graph.ways:
-        arrows.setdefault((way.source, way.dest), []).append(label(way))
+        arrows.setdefault((way.source, way.dest), []).append(label(way, doing))
     yield from (f"{ids[source]} --> {ids[dest]}: {'<br/>'.join(labels)}" for (source, dest), labels in arrows.items())
     yield from (f"{ids[place.name]} --> [*]" for place in graph.places if place.final)
     if graph.seen is not None and graph.seen.present in ids:
@@ -89,10 +62,10 @@ def state_lines(place: Place, name: str) -> Iterator[str]:
         yield f"{name}: holds {safe(held)}"
 
 
-def label(way: Way) -> str:
-    """Name a way: its trigger, its guards in brackets, behind a slash what it does; and whether a timer sends it."""
+def label(way: Way, told: bool) -> str:
+    """Name a way: its trigger, its guards in brackets, which timer sends it; if wanted, behind a slash what it does."""
     guards = f" [{', '.join(way.guards)}]" if way.guards else ""
-    doing = [words_of_mark(mark) for mark in way.marks if mark.kind in (ACT, SEND)]
+    doing = [words_of_mark(mark) for mark in way.marks if told and mark.kind in (ACT, SEND)]
     timed = f" (timer {', '.join(way.timers)})" if way.timers else ""
     return safe(f"{way.trigger}{guards}{timed}{' / ' if doing else ''}{', '.join(doing)}")
 

@@ -72,9 +72,9 @@ def graph_of(machine: Machine, timers: Timers | None = None, seen: Seen | None =
         machine.name,
         SUBJECTS[machine.name] if ours else "",
         (*(place_of(machine, state, timed, ours) for state in machine.dispatch.states.values()), *undeclared(machine)),
-        tuple(way_of(row, machine.dispatch.states, timed) for row in machine.table.flat()),
+        tuple(way_of(machine, row, timed) for row in machine.table.flat()),
         machine.initial,
-        None if born is None else way_of(born, machine.dispatch.states, timed),
+        None if born is None else way_of(machine, born, timed),
         seen,
     )
 
@@ -97,15 +97,30 @@ def timers_of(machine: str) -> Timers:
 
 def place_of(machine: Machine, state: State, timed: Timers, ours: bool) -> Place:
     """Read a state."""
-    taken = machine.table.rows[state.name]
-    held = tuple(held_of(hold, timed.get(hold.name, ()), taken) for hold in state.holds)
     tone = TONES.get(state.name, "plain") if ours else "plain"
-    return Place(state.name, tone, state.final, held, state.refuses, state.ignores)
+    return Place(state.name, tone, state.final, holds_of(machine, state, timed), state.refuses, state.ignores)
+
+
+def holds_of(machine: Machine, state: State, timed: Timers) -> tuple[Held, ...]:
+    """Read what a state holds."""
+    taken = machine.table.rows.get(state.name, {})
+    declared = (held_of(hold, timed.get(hold.name, ()), taken) for hold in state.holds)
+    return (*declared, *timeout_of(machine, state.name))
 
 
 def held_of(hold: Hold, fires: tuple[str, ...], taken: Iterable[str]) -> Held:
     """Read something held; ``taken`` are the triggers that have rows in the state."""
     return Held(hold.name, is_timer(hold) or bool(fires), fires, bool(fires) and set(fires).isdisjoint(taken))
+
+
+def timeout_of(machine: Machine, state: str) -> Iterator[Held]:
+    """Yield the timeout of a state as a timer it holds; only states of `transitions` have one.
+
+    What is called then is a trigger, if it has the name of one.
+    """
+    seconds, called = getattr(machine.ask, "timeouts", {}).get(state, (None, ()))
+    if seconds is not None:
+        yield Held(f"timeout {seconds:g} s", True, tuple(name for name in called if name in machine.triggers))
 
 
 def undeclared(machine: Machine) -> Iterator[Place]:
@@ -124,12 +139,13 @@ def is_timer(hold: Hold) -> bool:
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
-def way_of(row: FlatRow, states: Mapping[str, State], timed: Timers) -> Way:
+def way_of(machine: Machine, row: FlatRow, timed: Timers) -> Way:
     """Read a row: what it gives back, does, sends and takes, as it is emitted."""
+    states = machine.dispatch.states
     source = states.get(row.source)
-    own = () if source is None else (hold.name for hold in source.holds)
     guards = tuple(guard.name if wanted else f"not {guard.name}" for guard, wanted in row.guards)
-    timers = tuple(name for name in own if row.trigger in timed.get(name, ()))
+    held = () if source is None else holds_of(machine, source, timed)
+    timers = tuple(hold.name for hold in held if row.trigger in hold.fires)
     marks = rearmed(marks_of(row, source, states.get(row.dest)))
     return Way(row.source, row.trigger, row.dest, row.internal, guards, marks, timers)
 

@@ -25,9 +25,12 @@ DETAIL_STEPS_MAX = 240
 STAVE_WIDTH = 1_120.0
 LEFT, MARGIN, HEAD = 92.0, 20.0, 72.0
 ROW, BAR, ABOVE, SMALL = 33.0, 13.0, 13.0, 9.5
-LABEL_ROWS, LABEL_ROW = 4, 12.0
+LABEL_ROWS, LABEL_ROW, MORE = 4, 12.0, 16.0
 LETTERS_MAX = 64
 OVERVIEW_COLUMNS = 560
+
+ROWS_MAX = 16
+"""How many rows of a lane are drawn; how many things there are besides is said."""
 
 ROOM = 110.0
 """What is free behind the end of a stave, for words that begin before it; behind the last one it is anyway."""
@@ -143,6 +146,7 @@ class Stave:
         inside = [at for at, x in enumerate(places) if start <= x < end]
         self.steps = range(first + inside[0], first + inside[-1] + 1) if inside else range(0)
         self.dots = [dot for dot in life.dots if dot.at in self.steps]
+        self.more = dict.fromkeys(LANES, 0)
         self.rows = {lane: self._rows(lane) for lane in LANES}
         self.labels, self.label_rows = self._labels()
         self.top = self.label_rows * LABEL_ROW + 16
@@ -154,7 +158,7 @@ class Stave:
 
     def _height_of(self, lane: str) -> float:
         rows = len(self.rows[lane])
-        return (rows * ROW + 8) if rows else 0.0
+        return (rows * ROW + 8 + (MORE if self.more[lane] else 0.0)) if rows else 0.0
 
     def x(self, at: int | None) -> float:
         """Return the place of a step in this stave; what lasts still, or goes on, reaches its edge."""
@@ -165,14 +169,16 @@ class Stave:
         return min(max(self.places[at - self.first] - self.start, 0.0), self.end - self.start)
 
     def _rows(self, lane: str) -> list[list[Item]]:
-        """Put the subjects of a lane into rows: one behind the other where they do not touch."""
+        """Put the subjects of a lane into rows: one behind the other where they do not touch, as far as there is room."""
         rows: list[list[Item]] = []
         for item in self._items(lane):
             free = next((row for row in rows if row[-1].right + 10 <= item.left), None)
-            if free is None:
+            if free is not None:
+                free.append(item)
+            elif len(rows) < ROWS_MAX:
                 rows.append([item])
             else:
-                free.append(item)
+                self.more[lane] += 1
         return rows
 
     def _items(self, lane: str) -> list[Item]:
@@ -230,6 +236,9 @@ class Stave:
             for row, items in enumerate(self.rows[lane]):
                 for item in items:
                     yield from self._item_drawn(item, x, top + row * ROW)
+            if self.more[lane]:
+                said = f"and {self.more[lane]:,} more"
+                yield svg.text(text_at(x, top + len(self.rows[lane]) * ROW + 12, said, SMALL, "dim halo"))
             top += self._height_of(lane)
         yield from self._lines(x, y)
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 
 import attrs
 import pytest
+import transitions
+from hypothesis import given
+from hypothesis import strategies as st
+from transitions.extensions.states import Timeout, add_state_features
 
 from lifecycle import Hold, Machine, Row, State
 from lifecycle.declaration import FlatRow
+from lifecycle.declaration.interchange import from_transitions
 from lifecycle.draw import Graph, Mark, arranged, as_json, graph_of, mermaid, picture, table
 from lifecycle.draw.arranging import Sheet
 from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
@@ -16,6 +22,11 @@ from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
 from .examples import DOOR, hostile, many
 
 MACHINES = [*DECLARED, DOOR, hostile(), many(50)]
+
+
+@add_state_features(Timeout)
+class Timed(transitions.Machine):  # type: ignore[misc]
+    """A machine whose states may have timeouts."""
 
 
 def name_of(machine: Machine) -> str:
@@ -44,6 +55,30 @@ def declared(row: FlatRow) -> tuple[str, str, str, tuple[str, ...]]:
 def test_sheet_shows_every_row_and_no_other(machine: Machine) -> None:
     """Given any machine, however its rows are gathered, then they can be read back from cards, frames and states."""
     assert {declared(row) for row in machine.table.flat()} == read_back(arranged(graph_of(machine)))
+
+
+NAMES = st.text(max_size=6)
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Machine:
+    """Make any machine: any names, rows from several states, to states nobody declared, that stay, with any guards."""
+    states = draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
+    places, dests = st.sampled_from(states), st.sampled_from([*states, None, "=", "undeclared"])
+    sources = st.lists(places, min_size=1, max_size=4, unique=True)
+    guards = st.lists(NAMES, max_size=2, unique=True)
+    rows = st.builds(Row, sources, NAMES, dests, st.lists(NAMES, max_size=2), guards, guards)
+    finals = draw(st.sets(places, max_size=2))
+    declared = [State(name, final=name in finals, holds=draw(st.lists(NAMES, max_size=2))) for name in states]
+    return Machine(draw(NAMES), declared, draw(st.lists(rows, max_size=12)), draw(st.none() | places))
+
+
+@given(machines())
+def test_any_machine_is_drawn_whole(machine: Machine) -> None:
+    """Given any machine, then its sheet shows every row and no other, and its picture is XML."""
+    graph = graph_of(machine)
+    assert {declared(row) for row in machine.table.flat()} == read_back(arranged(graph))
+    ET.fromstring(picture(graph))
 
 
 def marks(graph: Graph, source: str, trigger: str) -> list[str]:
@@ -101,6 +136,18 @@ def test_timer_of_somebody_is_what_they_say() -> None:
     sheet = arranged(graph_of(DOOR, timers={"light": ("push",)}))
     assert [("light", ("open",))] == [(one.timer, one.states) for one in sheet.dashed]
     assert [] == list(arranged(graph_of(DOOR)).dashed)
+
+
+def test_timeout_of_transitions_is_a_timer() -> None:
+    """Given a state of `transitions` with a timeout, then it is a timer that the state holds, and what it sends is seen."""
+    call = Timed(
+        states=["idle", {"name": "ringing", "timeout": 30, "on_timeout": ["give_up"]}],
+        transitions=[["dial", "idle", "ringing"], ["give_up", "ringing", "idle"]],
+        initial="idle",
+    )
+    sheet = arranged(graph_of(from_transitions(call)))
+    assert [("timeout 30 s", ("ringing",))] == [(one.timer, one.states) for one in sheet.dashed]
+    assert ["timeout 30 s"] == [name for card in sheet.cards for line in card.lines for name in line.timers]
 
 
 def test_frame_stands_around_what_is_left_alike() -> None:

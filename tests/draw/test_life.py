@@ -10,9 +10,11 @@ import pytest
 
 from lifecycle.draw import Happened, life_of, timeline
 from lifecycle.draw.life import CLIENTS, EXECUTION, REQUEST, RUN, SESSION, TIMER, Bar
-from lifecycle.draw.timeline import DETAIL_STEPS_MAX
+from lifecycle.draw.timeline import DETAIL_STEPS_MAX, ROWS_MAX
+from lifecycle.kernel import inputs as i
 
-from .lives import long, short
+from .examples import HOSTILE
+from .lives import Stepped, long, short
 from .others import seen_by_browser
 from .test_others import cut, overlapping
 
@@ -111,6 +113,29 @@ def test_long_life_is_drawn_quickly_and_small() -> None:
 
 def _begun(bar: Bar) -> tuple[int, bool]:
     return bar.begin, bar.lane == RUN
+
+
+def test_crowd_is_bounded() -> None:
+    """Given more clients at once than anybody could tell apart, then some are drawn, and it is said how many more."""
+    life = short()
+    for number in range(100):
+        life.step(i.Attach(f"client {number}"))
+    drawn = timeline(life_of("s", life.steps))
+    assert f"and {100 - ROWS_MAX} more" in drawn
+    assert "client 3<" in drawn and "client 99<" not in drawn
+
+
+def test_life_with_any_names_is_well_formed() -> None:
+    """Given runs, questions and clients of hostile names, then the picture is XML all the same."""
+    life = Stepped()
+    for name in (one for one in HOSTILE if one):
+        life.start(name)
+        life.step(i.Attach(name))
+        life.begin(name)
+        life.ask(name)
+        life.step(i.Decide(name, name, name, "answer", name, "digest", name))
+        life.settle()
+    ET.fromstring(timeline(life_of("]]></svg>", life.steps)))
 
 
 def test_same_life_gives_the_same_bytes() -> None:
