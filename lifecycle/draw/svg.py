@@ -15,22 +15,22 @@ from lifecycle.draw.measuring import visible
 FONT = "Inter,'Helvetica Neue',Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
 
 LIGHT = {
-    "bg": "#ffffff", "ink": "#1f2328", "dim": "#59636e", "line": "#818b98", "box": "#ffffff", "edge": "#d1d9e0",
-    "frame": "#f6f8fa", "plain": "#6e7781", "busy": "#0969da", "waiting": "#9a6700", "good": "#1a7f37", "off": "#6e7781",
-    "bad": "#cf222e", "seen": "#8250df", "busy-in": "#ddf4ff", "waiting-in": "#fff8c5", "good-in": "#dafbe1",
-    "off-in": "#eff1f3", "bad-in": "#ffebe9", "plain-in": "#f6f8fa", "seen-in": "#fbefff",
-    "take": "#dafbe1", "on-take": "#116329", "give": "#f1f3f5", "on-give": "#59636e", "act": "#ddf4ff",
-    "on-act": "#0550ae", "send": "#fbefff", "on-send": "#6639ba", "timer": "#fff8c5", "on-timer": "#7d4e00",
-    "hold": "#eff1f3", "on-hold": "#424a53",
+    "bg": "#ffffff", "ink": "#1f2328", "dim": "#59636e", "line": "#818b98", "box": "#ffffff", "card": "#b7c0ca",
+    "edge": "#d1d9e0", "frame": "#f6f8fa", "plain": "#59636e", "busy": "#0969da", "waiting": "#9a6700",
+    "good": "#1a7f37", "off": "#59636e", "bad": "#cf222e", "seen": "#8250df", "busy-in": "#ddf4ff",
+    "waiting-in": "#fff8c5", "good-in": "#dafbe1", "off-in": "#eff1f3", "bad-in": "#ffebe9", "plain-in": "#f6f8fa",
+    "seen-in": "#fbefff", "take": "#dafbe1", "on-take": "#116329", "give": "#f1f3f5", "on-give": "#59636e",
+    "act": "#ddf4ff", "on-act": "#0550ae", "send": "#fbefff", "on-send": "#6639ba", "timer": "#fff8c5",
+    "on-timer": "#7d4e00", "hold": "#eff1f3", "on-hold": "#424a53",
 }  # fmt: skip
 DARK = {
-    "bg": "#0d1117", "ink": "#f0f6fc", "dim": "#9198a1", "line": "#6e7681", "box": "#151b23", "edge": "#3d444d",
-    "frame": "#10161e", "plain": "#9198a1", "busy": "#4493f8", "waiting": "#d29922", "good": "#3fb950", "off": "#9198a1",
-    "bad": "#f85149", "seen": "#ab7df8", "busy-in": "#121d2f", "waiting-in": "#272115", "good-in": "#12261e",
-    "off-in": "#1c2128", "bad-in": "#25171c", "plain-in": "#151b23", "seen-in": "#211d2f",
-    "take": "#12331f", "on-take": "#7ee787", "give": "#21262d", "on-give": "#9198a1", "act": "#121d2f",
-    "on-act": "#79c0ff", "send": "#271c3d", "on-send": "#d2a8ff", "timer": "#332a12", "on-timer": "#e3b341",
-    "hold": "#262c36", "on-hold": "#d1d7e0",
+    "bg": "#0d1117", "ink": "#f0f6fc", "dim": "#9198a1", "line": "#6e7681", "box": "#151b23", "card": "#4a525c",
+    "edge": "#3d444d", "frame": "#10161e", "plain": "#9198a1", "busy": "#4493f8", "waiting": "#d29922",
+    "good": "#3fb950", "off": "#9198a1", "bad": "#f85149", "seen": "#ab7df8", "busy-in": "#121d2f",
+    "waiting-in": "#272115", "good-in": "#12261e", "off-in": "#1c2128", "bad-in": "#25171c", "plain-in": "#151b23",
+    "seen-in": "#211d2f", "take": "#12331f", "on-take": "#7ee787", "give": "#21262d", "on-give": "#9198a1",
+    "act": "#121d2f", "on-act": "#79c0ff", "send": "#271c3d", "on-send": "#d2a8ff", "timer": "#332a12",
+    "on-timer": "#e3b341", "hold": "#262c36", "on-hold": "#d1d7e0",
 }  # fmt: skip
 """The colours by their names, in light and in dark."""
 
@@ -44,7 +44,7 @@ def rules_of(colours: dict[str, str]) -> str:
     rules = [
         f".bg{{fill:{colours['bg']}}}",
         f".halo{{stroke:{colours['bg']}}}",
-        f".box{{fill:{colours['box']};stroke:{colours['edge']}}}",
+        f".box{{fill:{colours['box']};stroke:{colours['card']}}}",
     ]
     rules += [f".frame{{fill:{colours['frame']};stroke:{colours['edge']}}}", f".rule{{stroke:{colours['edge']}}}"]
     rules += [f".line{{stroke:{colours['line']}}}", f".tip{{fill:{colours['line']}}}", f".dot{{fill:{colours['ink']}}}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 
 from lifecycle.draw import files, graph_of, graphviz_text, mermaid, picture, table, whole
 from lifecycle.machines import DECLARED, RUN
-from tests.cli.driving import Said, agent, said
+from tests.cli.driving import COMMAND, Said, agent, at_a_terminal, environment, said
 
 LIGHT = """
 import transitions
+from transitions.extensions import HierarchicalMachine
 
 class Light:
     def is_powered(self):
@@ -30,6 +32,7 @@ def make():
     return transitions.Machine(states=states, transitions=rows, initial="off", name="made")
 
 number = 7
+nested = HierarchicalMachine(states=["a", {"name": "b", "children": ["c"]}], initial="a")
 
 def raises():
     raise RuntimeError("no light")
@@ -82,6 +85,15 @@ def test_machine_of_transitions_is_drawn(name: str, light: Path) -> None:
     """Given a machine of `transitions`, or a function that makes one, then its picture has its guards and callbacks."""
     drawn = said("draw", f"{light}:{name}", "--format", "svg").out
     assert all(word in drawn for word in ("is_powered", "hum", "smash", "broken"))
+
+
+def test_png_goes_to_whoever_reads_it() -> None:
+    """Given a pipe, then a PNG is written to it; what shows text gets none."""
+    done = subprocess.run([*COMMAND, "draw", "lease", "--format", "png"], capture_output=True, env=environment())
+    assert (0, b"\x89PNG") == (done.returncode, done.stdout[:4])
+    with at_a_terminal("draw", "lease", "--format", "png") as terminal:
+        assert 2 == terminal.end()
+        assert "--format png: a terminal shows no PNG; add --out FILE\n" == terminal.plain
 
 
 def test_whole_is_drawn() -> None:
@@ -159,6 +171,7 @@ def test_check_compares_one_file(tmp_path: Path) -> None:
         (("LIGHT:number",), "what was given is of type int, and no machine; name a machine"),
         (("LIGHT:absent",), "light has no absent; name a machine"),
         (("LIGHT:raises",), "calling it raises RuntimeError: no light"),
+        (("LIGHT:nested",), "a HierarchicalMachine has nested or parallel states, and a table is flat; take in a flat"),
         (("run", "--format", "gif"), "Invalid value for '--format': 'gif' is not one of"),
         (("run", "--out", "run.gif"), "file run.gif: its name ends in none of .mmd, .dot, .svg, .png, .md, .json;"),
         (("run", "--out", "absent/run.svg"), "file absent/run.svg: there is no such folder; make it"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import attrs
@@ -15,7 +18,7 @@ from transitions.extensions.states import Timeout, add_state_features
 from lifecycle import Hold, Machine, Row, State
 from lifecycle.declaration import FlatRow
 from lifecycle.declaration.interchange import from_transitions
-from lifecycle.draw import Graph, Mark, arranged, as_json, graph_of, mermaid, picture, table
+from lifecycle.draw import Graph, Mark, arranged, as_json, files, graph_of, mermaid, picture, table
 from lifecycle.draw.arranging import Sheet
 from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
 
@@ -207,6 +210,10 @@ def test_machine_without_rows_is_drawn(machine: Machine) -> None:
     assert mermaid(graph_of(machine)).startswith("stateDiagram-v2\n")
 
 
-def test_same_declaration_gives_the_same_bytes() -> None:
-    """A picture depends on the declaration and on nothing else."""
-    assert picture(graph_of(RUN)) == picture(graph_of(RUN))
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_same_declaration_gives_the_same_bytes(seed: str) -> None:
+    """Given another process, in which sets have another order, then the pictures are the same to the byte."""
+    code = "from lifecycle.draw import files; print(*files().values(), sep='')"
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
+    assert "".join(files().values()) + "\n" == done.stdout.decode()

@@ -13,6 +13,7 @@ import pytest
 
 from lifecycle.declaration import Machine
 from lifecycle.draw import Seen, graph_of, graphviz_text, mermaid, picture, png, table, whole
+from lifecycle.draw.svg import CHIPS, DARK, LIGHT, TONES
 from lifecycle.machines import DECLARED, SESSION
 
 from ..conftest import NOT_CHECKED
@@ -122,6 +123,35 @@ def test_browser_shows_words_that_neither_touch_nor_are_cut(tmp_path: Path) -> N
         assert seen["texts"] and seen["points"], f"{name} is empty"
         found[name] = (overlapping(seen["texts"]), cut(seen), crossed(seen))
     assert {name: ([], [], []) for name in drawn} == found
+
+
+# -- what everybody sees ----------------------------------------------------------------------------------------------
+
+CONTRAST_MIN = 4.5
+"""What the guidelines for accessible pages ask of text."""
+
+
+def brightness(colour: str) -> float:
+    """Return how bright a colour is, as the guidelines reckon it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast between two colours."""
+    dark, light = sorted((brightness(one), brightness(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_words_stand_out_from_what_they_stand_on(colours: dict[str, str]) -> None:
+    """Given the colours of a picture, in light or in dark, then every word can be read on what it stands on."""
+    on = [("ink", ground) for ground in ("bg", "box", "frame", *(f"{tone}-in" for tone in TONES))]
+    on += [("dim", ground) for ground in ("bg", "box", "frame")]
+    on += [(f"on-{kind}", kind) for kind in CHIPS]
+    on += [(tone, ground) for tone in TONES for ground in ("bg", f"{tone}-in")]
+    assert [] == [(word, ground) for word, ground in on if contrast(colours[word], colours[ground]) < CONTRAST_MIN]
 
 
 def test_png_is_one() -> None:
