@@ -17,7 +17,7 @@ import attrs
 
 from lifecycle.errors import Invalid
 
-MISSING = "pip install agent-lifecycle[draw], which brings it on Linux and macOS"
+MISSING = "pip install agent-lifecycle[draw], whose wheels bring it on Linux and macOS"
 
 STDERR = 2
 

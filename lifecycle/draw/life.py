@@ -23,6 +23,10 @@ LANES = (CLIENTS, SESSION, RUN, EXECUTION, REQUEST, TIMER)
 MACHINE_LANES = {"session": SESSION, "run": RUN, "execution": EXECUTION, "request": REQUEST}
 
 
+BEFORE = -1
+"""The place of a step that is not told any more."""
+
+
 @attrs.frozen
 class Happened:
     """A step: its number, engine time in microseconds, what arrived, the moves and hooks that came of it.
@@ -142,6 +146,7 @@ class Folding:
         if isinstance(given, Attach) and given.alive:
             self._begin(at, CLIENTS, given.attachment, "attached")
         elif isinstance(given, Detached):
+            self._was_there((CLIENTS, given.attachment, ""), "attached")
             self._end(at, (CLIENTS, given.attachment, ""), "")
         elif isinstance(given, Recovered):
             self.lines.append(Line(at, "taken over", "off"))
@@ -159,6 +164,8 @@ class Folding:
         lane, name = MACHINE_LANES[machine], str(subject)
         if source == dest:
             return
+        if source is not None:
+            self._was_there((lane, name, ""), source)
         final = dest in END_TONES and not (machine == "session" and dest != "stopped")
         self._end(at, (lane, name, ""), self._how(step, machine, name, trigger, dest) if final else "", dest)
         if not final:
@@ -178,14 +185,21 @@ class Folding:
         if isinstance(hook, hooks.OpenSegment):
             self._begin(at, RUN, hook.run, f"segment {hook.segment}", f"segment {hook.segment}")
         elif isinstance(hook, hooks.EndSegment):
+            self._was_there((RUN, hook.run, f"segment {hook.segment}"), f"segment {hook.segment}")
             self._end(at, (RUN, hook.run, f"segment {hook.segment}"), in_words(hook.reason))
         elif isinstance(hook, hooks.ArmTimer):
             self._end(at, (TIMER, f"{hook.name} {hook.owner}", ""), "re-armed")
             self._begin(at, TIMER, f"{hook.name} {hook.owner}", hook.name)
         elif isinstance(hook, hooks.DisarmTimer):
+            self._was_there((TIMER, f"{hook.name} {hook.owner}", ""), hook.name)
             self._end(at, (TIMER, f"{hook.name} {hook.owner}", ""), "")
         elif isinstance(hook, hooks.SignalAbort) and hook.cause not in CAUSES["complete"]:
             self.dots.append(Dot(RUN, hook.run, at, "signal", "waiting"))
+
+    def _was_there(self, key: tuple[str, str, str], kind: str) -> None:
+        """Begin a bar before everything, if it is not open and the first step that is told is not the first there was."""
+        if key not in self.open and self.numbers[0] > 1:
+            self._begin(BEFORE, key[0], key[1], kind, key[2])
 
     def _begin(self, at: int, lane: str, subject: str, kind: str, part: str = "") -> None:
         """Begin a bar."""

@@ -17,7 +17,7 @@ REFUSED, IGNORED = "refused", "ignored"
 
 def table(graph: Graph) -> str:
     """Write a graph as tables: where each trigger leads in each state, and what each row does."""
-    parts = [f"# {cell(graph.name.capitalize())}\n"]
+    parts = [f"# {cell(graph.name)}\n"]
     parts += [f"{cell(graph.sentence)}\n"] if graph.sentence else []
     parts += [f"It begins in {code(graph.initial)}.\n"] if graph.initial is not None else []
     parts += [markdown(["state \\ trigger", *map(code, graph.triggers)], pairs(graph))]

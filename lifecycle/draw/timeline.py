@@ -326,7 +326,7 @@ def runs_of_columns(life: Life, steps: int) -> Iterator[tuple[float, float, str]
     """Yield the session's states as stretches of the whole, what is shorter than a column left out."""
     column = -1.0
     for bar in life.bars:
-        left = bar.begin / steps
+        left = max(bar.begin, 0) / steps
         right = 1.0 if bar.over is None else bar.over / steps
         if bar.lane == SESSION and right > column:
             yield max(left, column), right, bar.kind

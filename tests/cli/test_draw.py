@@ -235,3 +235,6 @@ def test_without_graphviz_it_is_said_what_to_install(tmp_path: Path) -> None:
         "format svg: it is laid out by Graphviz, which is not installed; pip install agent-lifecycle[draw]" in told.err
     )
     assert 0 == said("draw", "run", "--format", "dot", env={"PYTHONPATH": str(tmp_path)}).code
+    (tmp_path / "run.svg").write_text("kept")
+    assert 2 == said("draw", "run", "--out", str(tmp_path / "run.svg"), env={"PYTHONPATH": str(tmp_path)}).code
+    assert "kept" == (tmp_path / "run.svg").read_text("utf-8")

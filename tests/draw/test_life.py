@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.draw import Happened, life_of, timeline
-from lifecycle.draw.life import CLIENTS, EXECUTION, REQUEST, RUN, SESSION, TIMER, Bar
+from lifecycle.draw.life import BEFORE, CLIENTS, EXECUTION, REQUEST, RUN, SESSION, TIMER, Bar
 from lifecycle.draw.timeline import DETAIL_STEPS_MAX, ROWS_MAX
 from lifecycle.kernel import inputs as i
 
@@ -91,6 +91,17 @@ def test_session_wears_its_head() -> None:
     mine = [bar for bar in LIFE.bars if bar.lane == SESSION]
     assert [bar.over for bar in mine[:-1]] == [bar.begin for bar in mine[1:]]
     assert mine[-1].over is None
+
+
+def test_life_that_is_told_from_its_middle_has_what_was_there_before() -> None:
+    """Given the end of a life only, then what began before it reaches its left edge, and nothing is made up."""
+    (decided,) = numbered("Decide")
+    late = life_of("s", short().steps[decided:])
+    mine = [(bar.kind, bar.begin, bar.over) for bar in late.bars if (bar.lane, bar.subject) == (RUN, "r1")]
+    assert [("waiting_for_human", BEFORE, 0), ("running", 0, 1), ("segment 2", 0, 1)] == mine
+    assert [("attached", BEFORE)] == [(bar.kind, bar.begin) for bar in late.bars if bar.lane == CLIENTS]
+    assert {"expiry sure?": BEFORE} == {bar.subject: bar.begin for bar in late.bars if bar.kind == "expiry"}
+    ET.fromstring(timeline(late))
 
 
 def test_rule_that_is_broken_is_said_where_it_is() -> None:
