@@ -51,11 +51,10 @@ def happened(entry: Entry) -> Happened:
     return Happened(entry.revision, entry.now, entry.input, entry.moves, entry.hooks)
 
 
-def picture_of_counterexample(example: Counterexample, kernel: Stepper) -> Life:
+def life_of_counterexample(name: str, example: Counterexample, kernel: Stepper) -> Life:
     """Live a counterexample again, and return what happened in it; what goes on for ever, once."""
     way = retraced(example, kernel)
     steps = list(steps_of((*way.lived, *(way.forever or ()))))
-    name = f"{example.property}, broken"
     if example.forever is not None and steps:
         ever = "for ever so" if way.forever else "for ever nothing"
         steps.append(Happened(steps[-1].number + 1, steps[-1].now + SECOND, None, note=ever, bad=True))

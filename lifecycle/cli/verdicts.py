@@ -179,11 +179,12 @@ def tell_picture(output: Output, file: Path, stories: Sequence[Told]) -> None:
     if not stories:
         output.say(f"file {file}: there is no counterexample; nothing was written")
         return
-    from lifecycle.cli.lives import drawn_life, picture_of_counterexample  # nobody else waits for what draws
+    from lifecycle.cli.lives import drawn_life, life_of_counterexample  # nobody else waits for what draws
 
     example, story = stories[0]
     kernel = KERNEL if story.mutant is None else mutant(story.mutant).make()
-    drawn_life(output, file, picture_of_counterexample(example, kernel))
+    name = f"{story.property} is broken" + (f" by {story.mutant}" if story.mutant else "")
+    drawn_life(output, file, life_of_counterexample(name, example, kernel))
 
 
 # -- mutants ----------------------------------------------------------------------------------------------------------

@@ -25,15 +25,15 @@ DETAIL_STEPS_MAX = 240
 STAVE_WIDTH = 1_120.0
 LEFT, MARGIN, HEAD = 92.0, 20.0, 72.0
 ROW, BAR, ABOVE, SMALL = 33.0, 13.0, 13.0, 9.5
-LABEL_ROWS, LABEL_ROW, MORE = 4, 12.0, 16.0
-LETTERS_MAX = 64
+LABEL_ROWS, LABEL_ROW, MORE, TICK = 4, 12.0, 16.0, 3.0
+LETTERS_MAX, TITLE_LETTERS_MAX = 64, 80
 OVERVIEW_COLUMNS = 560
 
 ROWS_MAX = 16
 """How many rows of a lane are drawn; how many things there are besides is said."""
 
 ROOM = 110.0
-"""What is free behind the end of a stave, for words that begin before it; behind the last one it is anyway."""
+"""How far what lasts still is drawn beyond the last step."""
 
 WIDTH_MIN = 660.0
 
@@ -50,27 +50,23 @@ def timeline(life: Life) -> str:
     """Draw a life."""
     first = max(0, len(life.times) - DETAIL_STEPS_MAX)
     places = distances(life.times[first:])
-    staves = list(staves_of(places))
-    width = MARGIN * 2 + LEFT + max(end - start for start, end in staves) + (ROOM if len(staves) > 1 else 0)
-    width = max(width, WIDTH_MIN)
-    body = list(head(life))
+    staves = [Stave(life, first, places, start, end) for start, end in staves_of(places)]
+    title = Text(MARGIN, 30, shortened(visible(life.name), TITLE_LETTERS_MAX), 18, "ink", True)
+    width = max(WIDTH_MIN, title.width + 2 * MARGIN, *(2 * MARGIN + LEFT + stave.right for stave in staves))
+    body = [svg.text(title), *head(life)]
     y = HEAD
     if first:
         body += overview(life, first, y, width)
         y += 74
-    for start, end in staves:
-        drawing = Stave(life, first, places, start, end)
-        body += drawing.drawn(y)
-        y += drawing.height + 18
+    for stave in staves:
+        body += stave.drawn(y)
+        y += stave.height + 18
     body += legend(y)
-    title = f"The life of session {life.name}"
-    return svg.document(width, y + 26, title, description(life), body)
+    return svg.document(width, y + 26, f"The life of session {life.name}", description(life), body)
 
 
 def head(life: Life) -> Iterator[str]:
-    """Yield the headline."""
-    name = text_at(MARGIN, 30, life.name, 18, "ink", True)
-    yield svg.text(name)
+    """Yield what stands below the title."""
     lasted = elapsed(life.times[-1] - life.times[0]) if life.times else "nothing"
     steps = f"{len(life.times):,} steps in {lasted}"
     yield svg.text(text_at(MARGIN, 46, steps, 11, "dim"))
@@ -156,6 +152,19 @@ class Stave:
         """Return how high the stave is."""
         return self.top + sum(self._height_of(lane) for lane in LANES)
 
+    @property
+    def right(self) -> float:
+        """Return how far the stave reaches, with every word that begins in it."""
+        words = [x + TICK + width_of(label, SMALL) for x, _, label, _ in self.labels]
+        words += [item.right for rows in self.rows.values() for row in rows for item in row]
+        since = [self.x(at) + TICK + width_of(self.since(at), 9) for at in self.steps[-1:]]
+        return max(self.end - self.start, *words, *since)
+
+    def since(self, at: int) -> str:
+        """Say how long after the first step a step was."""
+        passed = self.life.times[at] - self.life.times[0]
+        return f"+{elapsed(passed)}" if passed else "0"
+
     def _height_of(self, lane: str) -> float:
         rows = len(self.rows[lane])
         return (rows * ROW + 8 + (MORE if self.more[lane] else 0.0)) if rows else 0.0
@@ -197,10 +206,12 @@ class Stave:
         """Measure the bars of a subject with its words."""
         left = min(self.x(bar.begin) for bar in bars)
         right = max(self.x(bar.over) for bar in bars)
-        right = max(right, left + width_of(subject, SMALL) + 4)
+        right = max(right, left + TICK + width_of(shortened(visible(subject), 36), SMALL) + 4)
         ends = [bar for bar in bars if bar.end and not bar.kind.startswith("segment")]
         if ends:
-            right = max(right, max(self.x(bar.over) + width_of(bar.end, SMALL) + 12 for bar in ends))
+            right = max(
+                right, max(self.x(bar.over) + width_of(shortened(visible(bar.end), 36), SMALL) + 12 for bar in ends)
+            )
         return Item(lane, subject, bars, left, right)
 
     def _labels(self) -> tuple[list[tuple[float, int, str, str]], int]:
@@ -212,7 +223,7 @@ class Stave:
             label, x = shortened(visible(self.life.labels[at]), LETTERS_MAX), self.x(at)
             row = next((row for row, end in enumerate(ends) if end + 6 <= x - 2), None)
             if label and row is not None:
-                ends[row] = x + width_of(label, SMALL)
+                ends[row] = x + TICK + width_of(label, SMALL)
                 placed.append((x, row, label, "f-bad" if at in bad else "ink"))
         return placed, 1 + max((row for _, row, *_ in placed), default=0)
 
@@ -248,20 +259,19 @@ class Stave:
         for at, row, *_ in self.labels:
             yield svg.line(x + at, y + row * LABEL_ROW + 3, x + at, low, "rule")
         for at, row, label, tone in self.labels:
-            yield svg.text(Text(x + at, y + row * LABEL_ROW + 1, label, SMALL, f"{tone} halo"))
+            yield svg.text(Text(x + at + TICK, y + row * LABEL_ROW + 1, label, SMALL, f"{tone} halo"))
         free = -100.0
         for at in self.steps:
-            since, place = self.life.times[at] - self.life.times[0], self.x(at)
-            said = f"+{elapsed(since)}" if since else "0"
+            said, place = self.since(at), self.x(at)
             if place >= free:
-                yield svg.text(text_at(x + place, y + self.top - 11, said, 9, "dim halo"))
-                free = place + width_of(said, 9) + 12
+                yield svg.text(text_at(x + place + TICK, y + self.top - 11, said, 9, "dim halo"))
+                free = place + TICK + width_of(said, 9) + 12
 
     def _item_drawn(self, item: Item, x: float, y: float) -> Iterator[str]:
         """Yield a subject: its name, its bars, how they ended, what happened on them."""
         if item.subject:
             shown = item.subject.partition(" ")[0] if item.lane == TIMER else item.subject
-            yield svg.text(text_at(x + item.left, y + ABOVE - 3, shown, SMALL, "dim halo"))
+            yield svg.text(text_at(x + item.left + TICK, y + ABOVE - 3, shown, SMALL, "dim halo"))
         for bar in item.bars:
             yield from self._bar(bar, x, y + ABOVE)
         for dot in self.dots:

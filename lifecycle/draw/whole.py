@@ -158,7 +158,7 @@ def sent(machine: str, rows: Sequence[FlatRow]) -> Iterator[Coupling]:
         else:
             yield Coupling(machine, dest, ", ".join(triggers), (Mark(SEND, trigger),))
     for dest, several in same.items():
-        yield Coupling(machine, dest, ", ".join(several), (Mark(SEND, "the same"),))
+        yield Coupling(machine, dest, ", ".join(several), (Mark(SEND, "the same trigger"),))
 
 
 def held(machine: Machine) -> Iterator[Coupling]:
@@ -196,8 +196,8 @@ def box_of_couplings(several: Sequence[Coupling]) -> Box:
             y += 4
         x = PAD
         for words in wrapped(one.why, 200):
-            y += 14
-            parts.append(Text(PAD, y + 1, words, 10.5, "ink", not one.why.startswith("while")))
+            y += 16
+            parts.append(Text(PAD, y, words, 10.5, "ink", not one.why.startswith("while")))
             x = PAD + parts[-1].width + 8  # type: ignore[union-attr]
         chips = [chip_of_mark(mark) for mark in one.marks]
         if x + sum(chip.width + 4 for chip in chips) <= 250:
@@ -214,7 +214,7 @@ def box_of_couplings(several: Sequence[Coupling]) -> Box:
 
 def lines_of(panels: dict[str, Box], cards: Sequence[tuple[tuple[str, str], Box]]) -> Iterator[str]:
     """Yield the sheet as DOT."""
-    yield "graph [rankdir=TB, nodesep=0.4, ranksep=0.4, splines=true]"
+    yield "graph [rankdir=LR, nodesep=0.25, ranksep=0.3, splines=true]"
     yield "node [shape=box, fixedsize=true]"
     yield "edge [arrowsize=0.7]"
     yield from (node(name, box, name, "penwidth=1.4") for name, box in panels.items())

@@ -18,9 +18,10 @@ from transitions.extensions.states import Timeout, add_state_features
 from lifecycle import Hold, Machine, Row, State
 from lifecycle.declaration import FlatRow
 from lifecycle.declaration.interchange import from_transitions
-from lifecycle.draw import Graph, Mark, arranged, as_json, files, graph_of, mermaid, picture, table
+from lifecycle.draw import Graph, Mark, arranged, as_json, files, graph_of, mermaid, picture, table, whole
 from lifecycle.draw.arranging import Sheet
 from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
+from lifecycle.machines import MACHINES as MACHINES_OF_A_SESSION
 
 from .examples import DOOR, hostile, many
 
@@ -217,3 +218,15 @@ def test_same_declaration_gives_the_same_bytes(seed: str) -> None:
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
     assert "".join(files().values()) + "\n" == done.stdout.decode()
+
+
+def test_whole_has_every_machine_and_every_send() -> None:
+    """Given the sheet of all machines, then each is on it, and whatever a row sends leads from one to another."""
+    drawn = whole()
+    description = ET.fromstring(drawn)[1].text or ""
+    sends = {(machine.name, send.machine) for machine in DECLARED for row in machine.table.flat() for send in row.sends}
+    assert sends <= {(one.split(" moves ")[0], one.split(" moves ")[1]) for one in description.rstrip(".").split("; ")}
+    assert {"run moves segment", "run moves controller", "attachment moves session"} <= set(
+        description.rstrip(".").split("; ")
+    )
+    assert all(f">{machine.name}<" in drawn for machine in MACHINES_OF_A_SESSION)

@@ -6,6 +6,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lifecycle.draw import Happened, life_of, timeline
@@ -157,8 +158,11 @@ def test_same_life_gives_the_same_bytes() -> None:
 @pytest.mark.needs("chromium")
 def test_browser_shows_words_that_neither_touch_nor_are_cut(tmp_path: Path) -> None:
     """Given a short life and the end of a long one, then no two words overlap, and none is cut."""
-    drawn = [timeline(LIFE), timeline(life_of("s", long(400).steps))]
+    steps = short().steps
+    broken = attrs.evolve(steps[-1], note="breaks a-rule-with-quite-a-long-name", bad=True)
+    crowded = [timeline(life_of("s", long(400).steps)), timeline(life_of("s" * 200, [*steps[:-1], broken]))]
+    drawn = [timeline(LIFE), *crowded, timeline(life_of("s", [broken]))]
     for one in drawn:
         ET.fromstring(one)
     found = [(overlapping(seen["texts"]), cut(seen)) for seen in seen_by_browser(drawn, tmp_path)]
-    assert [([], [])] * 2 == found
+    assert [([], [])] * 4 == found
