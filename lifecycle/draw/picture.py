@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from lifecycle.draw import svg
 from lifecycle.draw.arranging import Card, Sheet, arranged
-from lifecycle.draw.boxes import CHIP, GAP, Box, Chip, Rule, Text, chip_of, moved, text_at
+from lifecycle.draw.boxes import CHIP, GAP, SMALL, Box, Chip, Rule, Text, chip_of, moved, text_at
 from lifecycle.draw.dot import START, bare, boxes_of, dot, ids_of
 from lifecycle.draw.graph import Graph
 from lifecycle.draw.layout import Edge, Layout, Point, laid_out
@@ -173,12 +173,22 @@ def legend_of(sheet: Sheet, width: float) -> tuple[list[Chip | Text], float]:
     marks = [mark for line in lines for mark in line.marks] + [mark for one in sheet.frames for mark in one.marks]
     marks += () if sheet.graph.birth is None else sheet.graph.birth.marks
     kinds = {mark.kind for mark in marks if not mark.timer}
-    items = [chip_of(kind, words, False) for kind, words in EXPLAINED if kind in kinds]
+    items = [key_of("begin", "begins")] if sheet.graph.initial is not None else []
+    items += [key_of("final", "final")] if any(place.final for place in sheet.graph.places) else []
+    items += [key_of("frame", "states left alike")] if sheet.frames else []
+    items += [key_of("now", "here")] if sheet.graph.seen is not None else []
+    items += [chip_of(kind, words, False) for kind, words in EXPLAINED if kind in kinds]
     holds = [hold for place in sheet.graph.places for hold in place.holds]
     items += [chip_of("hold", "held in the state", False)] if any(not hold.timer for hold in holds) else []
     items += [chip_of("hold", "a timer, or sent by one", True)] if any(hold.timer for hold in holds) else []
     items += [chip_of("hold", "from some of them only", False, True)] if any(mark.sometimes for mark in marks) else []
     return in_rows(items, width)
+
+
+def key_of(kind: str, words: str) -> Chip:
+    """Make an entry of the legend: what a shape means."""
+    said = Text(27, 11.5, words, SMALL, "dim")
+    return Chip(0, 0, 31 + said.width, said, kind)
 
 
 def in_rows(items: Iterable[Chip], width: float) -> tuple[list[Chip | Text], float]:

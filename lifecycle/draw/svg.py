@@ -125,13 +125,30 @@ def text(one: Text, x: float = 0.0, y: float = 0.0) -> str:
 
 
 def chip(one: Chip, x: float = 0.0, y: float = 0.0) -> list[str]:
-    """Write a chip: its box, its sign, its word."""
+    """Write a chip: its box, its sign, its word; one of the legend has a shape instead of a box."""
+    if one.kind in KEYS:
+        return [key(one.kind, one.x + x, one.y + y), text(one.text, x, y)]
     kind, _, _ = one.kind.partition(" ")
     dash = " dash" if one.dashed else ""
     left, top = one.x + x, one.y + y
     look = kind if kind.startswith("s-") else f"k-{kind}"
     parts = [rect(left, top, one.width, 16, f"chip {look}{dash}", 8 if kind in ("timer", "hold") else 4)]
     return [*parts, *sign(one.kind, left + 10.5, top + 8), text(one.text, x, y)]
+
+
+KEYS = ("begin", "final", "frame", "now")
+"""The shapes that a legend explains."""
+
+
+def key(kind: str, x: float, y: float) -> str:
+    """Write a shape as small as a word."""
+    if kind == "begin":
+        return f'<circle class="dot" cx="{number(x + 11)}" cy="{number(y + 8)}" r="5"/>'
+    if kind == "frame":
+        return rect(x, y + 1.5, 22, 13, "frame", 4)
+    if kind == "now":
+        return rect(x + 2, y + 2.5, 18, 11, "open now r-seen", 4)
+    return rect(x, y + 1.5, 22, 13, "open r-plain", 4) + rect(x + 2.5, y + 4, 17, 8, "open r-plain", 2.5)
 
 
 def sign(kind: str, x: float, y: float) -> list[str]:

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from lifecycle.check.machines import taken_in
+from lifecycle.cli import main
 from lifecycle.draw import files, graph_of, picture
 from lifecycle.machines import DECLARED
 
@@ -53,6 +54,14 @@ def test_picture_of_a_page_is_fresh() -> None:
     exec(written[1], there)
     kept = (page.parent / "pictures" / "lifecycle.svg").read_text("utf-8")
     assert picture(graph_of(taken_in(there["review"]))) == kept, "stale: lifecycle draw review.py:review"
+
+
+def test_picture_of_a_counterexample_is_fresh(tmp_path: Path) -> None:
+    """The picture of a counterexample on a page is what its command writes now."""
+    drawn = tmp_path / "counterexample.svg"
+    assert 1 == main(["check", "--without", "one-shot-orphan-timer", "--svg", str(drawn)])
+    kept = ROOT / "docs" / "explanation" / "pictures" / drawn.name
+    assert drawn.read_text("utf-8") == kept.read_text("utf-8"), "stale: lifecycle check --without ... --svg"
 
 
 @pytest.mark.parametrize("name", ["tables.md", "machines.md", "command.md"])
