@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import click
 
+from lifecycle.cli.drawing import form_of_life
 from lifecycle.cli.options import debug_option, json_option
 from lifecycle.cli.writing import Output
 from lifecycle.errors import Invalid
@@ -81,6 +82,7 @@ def check(
     kind = one_of([*(["TARGET"] if target else []), *(name for name, given in kinds.items() if given)], without)
     wanted = Wanted(configurations, limit, without, mermaid, pytest, junit, svg)
     fitting(kind, wanted, as_json)
+    form_of_life(svg)
     if target is not None:
         from lifecycle.cli.checking_machines import check_target
 

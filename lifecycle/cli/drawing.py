@@ -63,6 +63,14 @@ def draw(
     return pictures.put(output, drawn, out, checking)
 
 
+def form_of_life(out: Path | None) -> str:
+    """Return the format that a file name asks for, of a life; SVG if there is none."""
+    form = "svg" if out is None else form_of(out)
+    if form not in ("svg", "png"):
+        raise Invalid(f"file {out}", "a life is drawn as SVG or PNG", "let its name end in .svg or .png")
+    return form
+
+
 def form_of(out: Path | None) -> str:
     """Return the format that a file name asks for; Mermaid if there is none."""
     if out is None:

@@ -14,7 +14,7 @@ from lifecycle.check.retracing import retraced
 from lifecycle.check.slices import PERFORM
 from lifecycle.check.verdict import Counterexample
 from lifecycle.check.world import Stepper
-from lifecycle.cli.drawing import form_of
+from lifecycle.cli.drawing import form_of_life
 from lifecycle.cli.pictures import as_bytes, put
 from lifecycle.cli.reading import tell_where_it_begins
 from lifecycle.cli.writing import Output
@@ -40,10 +40,7 @@ def draw_life(store: Store, output: Output, name: str, after: int, out: Path | N
 
 def drawn_life(output: Output, out: Path | None, life: Life) -> int:
     """Write the picture of a life to a file, as its name ends, or as SVG to stdout."""
-    form = "svg" if out is None else form_of(out)
-    if form not in ("svg", "png"):
-        raise Invalid(f"file {out}", "a life is drawn as SVG or PNG", "let its name end in .svg or .png")
-    return put(output, as_bytes(timeline(life), form), out, False)
+    return put(output, as_bytes(timeline(life), form_of_life(out)), out, False)
 
 
 def happened(entry: Entry) -> Happened:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lifecycle.check import Counterexample, mutant
+from lifecycle.cli.lives import life_of_counterexample
 from lifecycle.draw import files, graph_of, graphviz_text, mermaid, picture, table, whole
 from lifecycle.machines import DECLARED, RUN
 from tests.cli.driving import COMMAND, Said, agent, at_a_terminal, environment, said
@@ -36,6 +38,13 @@ nested = HierarchicalMachine(states=["a", {"name": "b", "children": ["c"]}], ini
 
 def raises():
     raise RuntimeError("no light")
+
+class Shy:
+    @property
+    def machine(self):
+        raise ValueError("not now")
+
+shy = Shy()
 """
 
 
@@ -125,6 +134,17 @@ def test_counterexample_is_drawn_over_time(tmp_path: Path) -> None:
     assert "breaks orphans-are-reaped" in out.read_text("utf-8")
 
 
+def test_what_goes_on_for_ever_is_said_at_the_end() -> None:
+    """Given a promise that is never kept, then its life ends with what goes on for ever; the world's own moves are lines."""
+    moves = ("ada starts r1", "the head is reported complete", "c1 attaches", "the connection of c1 drops")
+    example = Counterexample(
+        "orphans-are-reaped", "conversation", (*moves, "c1 is noticed to be gone"), (), about="the session"
+    )
+    life = life_of_counterexample("s", example, mutant("detach-ignored").make())
+    told = [(line.label, line.tone) for line in life.lines]
+    assert [("the connection of c1 drops", "off"), ("for ever nothing", "bad")] == told
+
+
 def test_nothing_to_tell_writes_nothing(tmp_path: Path) -> None:
     """Given rules that hold, then there is no counterexample to draw, which is said."""
     out = tmp_path / "life.svg"
@@ -171,6 +191,7 @@ def test_check_compares_one_file(tmp_path: Path) -> None:
         (("LIGHT:number",), "what was given is of type int, and no machine; name a machine"),
         (("LIGHT:absent",), "light has no absent; name a machine"),
         (("LIGHT:raises",), "calling it raises RuntimeError: no light"),
+        (("LIGHT:shy",), "taking it in raises ValueError: not now"),
         (("LIGHT:nested",), "a HierarchicalMachine has nested or parallel states, and a table is flat; take in a flat"),
         (("run", "--format", "gif"), "Invalid value for '--format': 'gif' is not one of"),
         (("run", "--out", "run.gif"), "file run.gif: its name ends in none of .mmd, .dot, .svg, .png, .md, .json;"),
@@ -197,6 +218,15 @@ def test_what_cannot_be_drawn_is_one_sentence(
     assert (2, "", 1) == (told.code, told.out, len(told.err.splitlines()))
     assert sentence in told.err
     assert before == {one.name for one in tmp_path.iterdir()} - {"__pycache__"}
+
+
+def test_counterexample_that_cannot_be_drawn_is_not_looked_for(tmp_path: Path) -> None:
+    """Given a file of another form, or a kind of check that tells none, then it is said before anything is explored."""
+    told = said("check", "--svg", "life.txt", cwd=tmp_path)
+    assert (2, 1) == (told.code, len(told.err.splitlines()))
+    assert "file life.txt: its name ends in none of" in told.err
+    told = said("check", "--list", "--svg", "life.svg", cwd=tmp_path)
+    assert (2, "--svg and --list: they do not go together; leave one of them away\n") == (told.code, told.err)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +264,11 @@ def test_without_graphviz_it_is_said_what_to_install(tmp_path: Path) -> None:
     assert (
         "format svg: it is laid out by Graphviz, which is not installed; pip install agent-lifecycle[draw]" in told.err
     )
+    (tmp_path / "resvg_py.py").write_text("raise ImportError('not here')")
+    (tmp_path / "pygraphviz.py").unlink()
+    told = said("draw", "run", "--format", "png", env={"PYTHONPATH": str(tmp_path)})
+    assert (2, "format png: nothing here makes one; pip install agent-lifecycle[draw]\n") == (told.code, told.err)
+    (tmp_path / "pygraphviz.py").write_text("raise ImportError('not here')")
     assert 0 == said("draw", "run", "--format", "dot", env={"PYTHONPATH": str(tmp_path)}).code
     (tmp_path / "run.svg").write_text("kept")
     assert 2 == said("draw", "run", "--out", str(tmp_path / "run.svg"), env={"PYTHONPATH": str(tmp_path)}).code

@@ -112,6 +112,11 @@ def test_rule_that_is_broken_is_said_where_it_is() -> None:
     assert "breaks one-timer" in timeline(life_of("s", [first, broken]))
 
 
+def test_life_of_nothing_is_drawn() -> None:
+    """Given no step at all, then there is a picture that says so."""
+    assert "0 steps" in timeline(life_of("s", []))
+
+
 def test_long_life_is_drawn_quickly_and_small() -> None:
     """Given 10,000 events, then the picture takes less than two seconds and two megabytes, and says what it left out."""
     life = life_of("s", long(EVENTS).steps)
