@@ -26,7 +26,7 @@ bench: $(VENV)/.wheel
 
 # What is generated describes the tree as it is: no wheel stands between them, be it stale or not.
 diagrams: $(VENV)/.tools
-	PYTHONPATH=$(CURDIR) $(BIN)/python diagrams/generate.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m lifecycle draw
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/tables.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/mutants.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/reliability.py
@@ -47,6 +47,7 @@ lint: $(VENV)/.wheel
 test: $(VENV)/.wheel
 	@$(CHECK); $(LINT); \
 	rm -f .coverage .coverage.*; \
+	check pictures $(BIN)/lifecycle draw --check; \
 	check tests $(BIN)/coverage run $(BIN)/pytest $(SIDE_BY_SIDE); \
 	check coverage $(BIN)/python .ci/branches; \
 	$(VERDICT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from lifecycle import notebook as notebook
 from lifecycle.declaration import Guard, Hold, Machine, Row, Send, State
 from lifecycle.declaration.judging import judge
 from lifecycle.errors import (

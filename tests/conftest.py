@@ -27,7 +27,12 @@ SEARCHING = ("tests/check/", "tests/testing/", "tests/cli/test_check")
 
 NOT_CHECKED = pytest.StashKey[dict[str, int]]()
 
-TOGETHER = ("tests/check/test_mutants.py", "tests/check/test_regression.py", "tests/test_house.py")
+TOGETHER = (
+    "tests/check/test_mutants.py",
+    "tests/check/test_regression.py",
+    "tests/draw/test_others.py",
+    "tests/test_house.py",
+)
 """Files whose tests share what takes long to make: one worker makes it, once."""
 
 

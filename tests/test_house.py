@@ -24,7 +24,7 @@ PACKAGE = sorted((ROOT / "lifecycle").rglob("*.py"))
 INITS = [path for path in PACKAGE if path.name == "__init__.py"]
 MODULES = [path for path in PACKAGE if path.name not in ("__init__.py", "__main__.py")]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-TEXTS = {".cfg", ".md", ".mmd", ".py", ".pyi", ".toml", ".txt", ""}
+TEXTS = {".cfg", ".json", ".md", ".mjs", ".mmd", ".py", ".pyi", ".svg", ".toml", ".txt", ""}
 
 
 def name_of(path: Path) -> str:

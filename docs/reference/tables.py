@@ -124,9 +124,12 @@ def states_of(machine: Machine) -> str:
 
 def machines() -> str:
     """Write the page of the declared machines."""
-    parts = [f"# Machines\n\n{WRITTEN}Pictures of them are in [the gallery](../../diagrams/README.md).\n"]
+    parts = [
+        f"# Machines\n\n{WRITTEN}How to read the pictures is told above [the gallery](../../diagrams/README.md).\n"
+    ]
     for machine in DECLARED:
-        parts.append(f"## {machine.name.capitalize()}\n\n{states_of(machine)}\n{rows_of(machine)}")
+        picture = f"![The machine {machine.name}](../../diagrams/{machine.name}.svg)"
+        parts.append(f"## {machine.name.capitalize()}\n\n{picture}\n\n{states_of(machine)}\n{rows_of(machine)}")
     return "\n".join(parts)
 
 
@@ -157,7 +160,8 @@ def exits() -> str:
         (0, "done: a run is ready; of `check`: proved; of `store check`: nothing is damaged"),
         (
             carrying.ENDED_OTHERWISE,
-            "a run ended interrupted, stopped or in error; of `check`: refuted; of `store check`: damaged",
+            "a run ended interrupted, stopped or in error; of `check`: refuted; of `store check`: damaged;"
+            " of `draw --check`: stale",
         ),
         (carrying.BAD_INPUT, "wrong usage or bad input"),
         (carrying.WAITING, "undecided: a run was left waiting for a human; of `check`: undetermined"),

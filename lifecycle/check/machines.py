@@ -110,14 +110,21 @@ def facts(checked: Checked, count: int = FACTS) -> list[Fact]:
 def system_of(checked: Checked) -> System:
     """Return what steps the machine that is to be checked."""
     value, model = machine_in(checked.machine, checked.model)
+    machine = taken_in(value, model)
+    if isinstance(value, Machine) and model is not None:
+        machine = on_model(machine, model)
+    driver = driver_of(machine, model)
+    return TableSystem(machine) if driver is None else ModelSystem(machine, driver, checked.ignore)
+
+
+def taken_in(value: object, model: object = None, name: str | None = None) -> Machine:
+    """Return the machine that was found, taken in if it is one of `transitions`; ``name`` is for one that has none."""
     if is_of_transitions(value):
         own = model if model is not None else next(iter(value.models), None)
-        value = from_transitions(value, None if value.name or own is None else type(own).__name__)
-    elif model is not None and isinstance(value, Machine):
-        value = on_model(value, model)
+        called = name if own is None or own is value else type(own).__name__
+        return from_transitions(value, None if value.name else called)
     assert isinstance(value, Machine)
-    driver = driver_of(value, model)
-    return TableSystem(value) if driver is None else ModelSystem(value, driver, checked.ignore)
+    return value
 
 
 def machine_in(value: object, model: object = None, takes: type | None = None) -> tuple[object, object]:

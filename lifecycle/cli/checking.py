@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import click
 
+from lifecycle.cli.drawing import form_of_life
 from lifecycle.cli.options import debug_option, json_option
 from lifecycle.cli.writing import Output
 from lifecycle.errors import Invalid
@@ -26,6 +27,7 @@ class Wanted:
     mermaid: bool = False
     pytest: Path | None = None
     junit: Path | None = None
+    svg: Path | None = None
 
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -48,6 +50,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--step", is_flag=True, help="Go through the states by hand; with --without, those of a mutant.")
 @click.option("--list", "listing", is_flag=True, help="List worlds, properties and mutants by name.")
 @click.option("--mermaid", is_flag=True, help="Tell counterexamples as Mermaid sequence diagrams.")
+@click.option("--svg", type=FILE, metavar="FILE", help="Draw the counterexample over time; of several, the first.")
 @click.option("--pytest", type=FILE, metavar="FILE", help="Write counterexamples as a file of tests.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write the verdicts as JUnit XML.")
 @json_option
@@ -63,6 +66,7 @@ def check(
     step: bool,
     listing: bool,
     mermaid: bool,
+    svg: Path | None,
     pytest: Path | None,
     junit: Path | None,
     as_json: bool,
@@ -76,8 +80,9 @@ def check(
     """
     kinds = {"--assumptions": assumptions, "--mutants": mutants, "--seeds": seeds, "--list": listing, "--step": step}
     kind = one_of([*(["TARGET"] if target else []), *(name for name, given in kinds.items() if given)], without)
-    wanted = Wanted(configurations, limit, without, mermaid, pytest, junit)
+    wanted = Wanted(configurations, limit, without, mermaid, pytest, junit, svg)
     fitting(kind, wanted, as_json)
+    form_of_life(svg)
     if target is not None:
         from lifecycle.cli.checking_machines import check_target
 
@@ -106,6 +111,7 @@ def fitting(kind: str, wanted: Wanted, as_json: bool) -> None:
         "--limit-states": wanted.limit is not None and kind in ("--list", "--step"),
         "--configuration": bool(wanted.configurations) and kind in ("TARGET", "--list"),
         "--mermaid": wanted.mermaid and kind not in TELLING,
+        "--svg": wanted.svg is not None and kind not in TELLING,
         "--pytest": wanted.pytest is not None and kind not in TELLING,
         "--junit": wanted.junit is not None and kind not in ("", "TARGET"),
         "--json": as_json and (kind == "--step" or wanted.mermaid),

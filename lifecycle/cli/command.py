@@ -32,6 +32,7 @@ from lifecycle.cli.carrying import (
     tell_run,
 )
 from lifecycle.cli.checking import check
+from lifecycle.cli.drawing import FILE, draw
 from lifecycle.cli.looking import decided_before, started_before, tell_nothing_to_decide
 from lifecycle.cli.options import Seconds, debug_option, json_option, store_option
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
@@ -396,20 +397,29 @@ def show(
 @lifecycle.command(epilog="Example: lifecycle history downloads --after 12 --store runs.db")
 @click.argument("session")
 @click.option("--after", type=click.IntRange(0), default=0, help="Only steps after this revision.")
+@click.option("--svg", "svg", is_flag=True, help="Draw the session over time, as SVG on stdout.")
+@click.option("--out", type=FILE, metavar="FILE", help="Draw it to this file: .svg or .png.")
 @store_option
 @json_option
 @debug_option
-def history(session: str, after: int, store: str | None, as_json: bool) -> int:
-    """Show every step of a session: what arrived, and what came of it."""
+def history(session: str, after: int, svg: bool, out: Path | None, store: str | None, as_json: bool) -> int:
+    """Show every step of a session: what arrived, and what came of it. Or draw them."""
     output = Output(as_json)
     checked("session id", session)
     checked_revision(str(after))
+    if as_json and (svg or out is not None):
+        raise Invalid("--json", "a picture is none", "leave one of them away")
     with closing(readable(store)) as look:
+        if svg or out is not None:
+            from lifecycle.cli.lives import draw_life
+
+            return draw_life(look, output, session, after, out)
         reading.history(look, output, session, after)
     return 0
 
 
 lifecycle.add_command(check)
+lifecycle.add_command(draw)
 lifecycle.add_command(store_commands)
 
 

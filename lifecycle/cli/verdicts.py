@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import attrs
 
@@ -70,7 +71,7 @@ def chosen(wanted: Wanted) -> tuple[AnyWorld, ...]:
 def check_rules(wanted: Wanted, output: Output) -> int:
     """Explore worlds, and write the verdict on every property."""
     configs = chosen(wanted)
-    writable(wanted.pytest, wanted.junit)
+    writable(wanted.pytest, wanted.junit, wanted.svg)
     with watching(output) as watch:
         report = checked(configs, KERNEL, limit=wanted.limit, progress=watch.states)
     examples = [one.counterexample for one in report.verdicts if one.counterexample]
@@ -167,6 +168,8 @@ def tell(output: Output, wanted: Wanted, stories: Sequence[Told]) -> None:
             if at or not wanted.mermaid:
                 output.line("")
             output.text(picture(story) if wanted.mermaid else text(story))
+    if wanted.svg is not None:
+        tell_picture(output, wanted.svg, stories)
     if wanted.pytest is not None:
         if not stories:
             output.say(f"file {wanted.pytest}: there is no counterexample; nothing was written")
@@ -175,13 +178,26 @@ def tell(output: Output, wanted: Wanted, stories: Sequence[Told]) -> None:
         output.say(f"{wanted.pytest} is written; run it with python -m pytest {wanted.pytest}")
 
 
+def tell_picture(output: Output, file: Path, stories: Sequence[Told]) -> None:
+    """Draw the first counterexample over time."""
+    if not stories:
+        output.say(f"file {file}: there is no counterexample; nothing was written")
+        return
+    from lifecycle.cli.lives import drawn_life, life_of_counterexample  # nobody else waits for what draws
+
+    example, story = stories[0]
+    kernel = KERNEL if story.mutant is None else mutant(story.mutant).make()
+    name = f"{story.property} is broken" + (f" by {story.mutant}" if story.mutant else "")
+    drawn_life(output, file, life_of_counterexample(name, example, kernel))
+
+
 # -- mutants ----------------------------------------------------------------------------------------------------------
 
 
 def check_without(wanted: Wanted, output: Output) -> int:
     """Check the kernel of one mutant, and tell how it is found out."""
     broken, configs = mutant(wanted.without or ""), chosen(wanted)
-    writable(wanted.pytest)
+    writable(wanted.pytest, wanted.svg)
     with watching(output) as watch:
         watch.say(f"mutant {broken.name}")
         killed = kill(broken, configs, limit=wanted.limit)
@@ -218,7 +234,7 @@ def survived(output: Output, killed: Killed) -> int:
 def check_seeds(wanted: Wanted, output: Output) -> int:
     """Find the five seed bugs again, and tell their stories."""
     found: list[tuple[Mutant, Killed]] = []
-    writable(wanted.pytest)
+    writable(wanted.pytest, wanted.svg)
     with watching(output) as watch:
         for one in SEEDS:
             watch.say(one.name)

@@ -294,6 +294,16 @@ class Convention:
         func: Any = guard.test or self._find(guard, event)
         return _told(guard, func(event) if self.machine.send_event else func(*event.args, **event.kwargs))
 
+    @property
+    def timeouts(self) -> Mapping[str, tuple[float, tuple[str, ...]]]:
+        """Give, for each state with a timeout, its seconds and the names of what is called when they are over."""
+        states: Mapping[str, Any] = self.machine.states
+        return {
+            name: (state.timeout, tuple(one.name for one in _callbacks("on_timeout", state.on_timeout)))
+            for name, state in states.items()
+            if getattr(state, "timeout", 0)
+        }
+
     def _model(self) -> object:
         """Give the machine's model, if there is no doubt which."""
         return self.machine.models[0] if len(self.machine.models) == 1 else None

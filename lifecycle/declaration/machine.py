@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from lifecycle.declaration import explaining, running
+from lifecycle.declaration import explaining, running, showing
 from lifecycle.declaration.explaining import Explanation, Option
 from lifecycle.declaration.running import Ask, Dispatch, Instance, Sent, answer
 from lifecycle.declaration.table import Table, flatten
@@ -105,3 +105,11 @@ class Machine:
         door: open does not take push; to shut: is_oiled is False, not True
         """
         return explaining.explain(self.dispatch, state, trigger, values)
+
+    def _repr_svg_(self) -> str | None:
+        """Show this machine in a notebook; none if nothing here draws."""
+        return showing.shown(self).get("image/svg+xml")
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Show this machine in a notebook, in whatever form it takes."""
+        return showing.shown(self)

@@ -7,12 +7,16 @@ law of this file: a stale page fails, and ``make diagrams`` is the remedy.
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from lifecycle.machines import DECLARED, RUN
+from lifecycle.check.machines import taken_in
+from lifecycle.cli import main
+from lifecycle.draw import files, graph_of, picture
+from lifecycle.machines import DECLARED
 
 from ..reliability.campaigns import CAMPAIGNS
 from ..reliability.recording import definition
@@ -29,34 +33,38 @@ def loaded(name: str) -> ModuleType:
     return module
 
 
-DIAGRAMS = loaded("diagrams/generate.py")
+FILES = files()
 
 
-def name_of(path: Path) -> str:
-    """Name a page as the tree does."""
-    return path.relative_to(ROOT).as_posix()
-
-
-@pytest.mark.parametrize("path", DIAGRAMS.pages(), ids=name_of)
-def test_pictures_are_fresh(path: Path) -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_pictures_are_fresh(name: str) -> None:
     """A picture is what its table says now."""
-    assert DIAGRAMS.pages()[path] == path.read_text("utf-8"), "stale: run make diagrams"
+    assert FILES[name] == (ROOT / "diagrams" / name).read_text("utf-8"), "stale: run make diagrams"
 
 
-def test_every_machine_has_a_picture_and_no_picture_is_left_over() -> None:
-    """There is one picture for each declared machine."""
-    assert {f"{machine.name}.mmd" for machine in DECLARED} == {one.name for one in (ROOT / "diagrams").glob("*.mmd")}
+def test_every_machine_has_its_pictures_and_none_is_left_over() -> None:
+    """There is a picture, a diagram and a page of tables for each declared machine, and nothing else in the gallery."""
+    forms = {f"{machine.name}{end}" for machine in DECLARED for end in (".svg", ".mmd", ".md")}
+    assert {*forms, "README.md", "whole.svg", "life.svg"} == {one.name for one in (ROOT / "diagrams").iterdir()}
 
 
-def test_picture_shows_every_row() -> None:
-    """No row is left out of the picture of the run."""
-    lines = DIAGRAMS.picture(RUN).splitlines()
-    missing = [
-        str(row)
-        for row in RUN.table.flat()
-        if not any(line.startswith(f"    {row.source} --> {row.dest}:") and row.trigger in line for line in lines)
-    ]
-    assert [] == missing
+def test_picture_of_a_page_is_fresh() -> None:
+    """The picture on the page that compares pictures is what its command writes now."""
+    page = ROOT / "docs" / "explanation" / "pictures-compared.md"
+    written = re.search(r"^```python\n(# review\.py\n.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert written is not None
+    there: dict[str, object] = {}
+    exec(written[1], there)
+    kept = (page.parent / "pictures" / "lifecycle.svg").read_text("utf-8")
+    assert picture(graph_of(taken_in(there["review"]))) == kept, "stale: lifecycle draw review.py:review"
+
+
+def test_picture_of_a_counterexample_is_fresh(tmp_path: Path) -> None:
+    """The picture of a counterexample on a page is what its command writes now."""
+    drawn = tmp_path / "counterexample.svg"
+    assert 1 == main(["check", "--without", "one-shot-orphan-timer", "--svg", str(drawn)])
+    kept = ROOT / "docs" / "explanation" / "pictures" / drawn.name
+    assert drawn.read_text("utf-8") == kept.read_text("utf-8"), "stale: lifecycle check --without ... --svg"
 
 
 @pytest.mark.parametrize("name", ["tables.md", "machines.md", "command.md"])
