@@ -25,6 +25,7 @@ bench: $(VENV)/.wheel
 
 diagrams: $(VENV)/.wheel
 	$(BIN)/lifecycle draw
+	$(BIN)/python docs/explanation/pictures.py
 	$(BIN)/python docs/reference/tables.py
 	$(BIN)/python docs/reference/mutants.py
 
