@@ -27,6 +27,7 @@ bench: $(VENV)/.wheel
 # What is generated describes the tree as it is: no wheel stands between them, be it stale or not.
 diagrams: $(VENV)/.tools
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m lifecycle draw
+	PYTHONPATH=$(CURDIR) $(BIN)/python docs/explanation/pictures.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/tables.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/mutants.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/reliability.py

@@ -12,7 +12,7 @@ from pathlib import Path
 from lifecycle.check.replay import SECOND, Lived
 from lifecycle.check.retracing import retraced
 from lifecycle.check.slices import PERFORM
-from lifecycle.check.verdict import Counterexample
+from lifecycle.check.story import Counterexample
 from lifecycle.check.world import Stepper
 from lifecycle.cli.drawing import form_of_life
 from lifecycle.cli.pictures import as_bytes, put

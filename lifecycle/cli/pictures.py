@@ -188,20 +188,28 @@ def same(path: Path, content: bytes) -> bool:
 
 
 def write(contents: dict[Path, bytes]) -> None:
-    """Write files: each beside its place first, then into it."""
+    """Write files."""
     for path, content in contents.items():
         with refused_in_words(path):
-            place = path.parent if str(path.parent) else Path(".")
-            handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=place)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                os.chmod(beside, 0o666 & ~mask())
-                os.replace(beside, path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(beside)
-                raise
+            place = Path(os.path.realpath(path))
+            if place.exists() and not (place.is_file() or place.is_dir()):
+                place.write_bytes(content)  # a pipe or a device is written to, never replaced
+            else:
+                replace(place, content)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file beside its place first, then move it there."""
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(beside, 0o666 & ~mask())
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
 
 
 def mask() -> int:

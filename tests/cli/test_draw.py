@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from lifecycle.check import Counterexample, mutant
 from lifecycle.cli.lives import life_of_counterexample
 from lifecycle.draw import files, graph_of, graphviz_text, mermaid, picture, table, whole
-from lifecycle.machines import DECLARED, RUN
+from lifecycle.machines import DECLARED, LEASE, RUN
 from tests.cli.driving import COMMAND, Said, agent, at_a_terminal, environment, said
 
 LIGHT = """
@@ -254,6 +255,23 @@ def test_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         assert (2, "", 1) == (told.code, told.out, len(told.err.splitlines()))
     assert {"file", "run.svg"} == {one.name for one in tmp_path.iterdir()}
     assert "kept" == (tmp_path / "file").read_text("utf-8")
+
+
+def test_what_is_no_plain_file_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    """Given a link, or a pipe, then what it leads to gets the picture, and it is a link, or a pipe, as before."""
+    (tmp_path / "there.svg").write_text("old")
+    (tmp_path / "link.svg").symlink_to(tmp_path / "there.svg")
+    assert 0 == said("draw", "lease", "--out", str(tmp_path / "link.svg")).code
+    assert (tmp_path / "link.svg").is_symlink()
+    assert picture(graph_of(LEASE)) == (tmp_path / "there.svg").read_text("utf-8")
+    os.mkfifo(tmp_path / "pipe.mmd")
+    reads = os.open(tmp_path / "pipe.mmd", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert 0 == said("draw", "lease", "--out", str(tmp_path / "pipe.mmd")).code
+        assert mermaid(graph_of(LEASE)).encode() == os.read(reads, 65_536)
+    finally:
+        os.close(reads)
+    assert (tmp_path / "pipe.mmd").is_fifo()
 
 
 def test_without_graphviz_it_is_said_what_to_install(tmp_path: Path) -> None:

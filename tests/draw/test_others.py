@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pygraphviz
 import pytest
+import resvg_py
 
 from lifecycle.declaration import Machine
 from lifecycle.draw import Seen, graph_of, graphviz_text, mermaid, picture, png, table, whole
-from lifecycle.draw.svg import CHIPS, DARK, LIGHT, TONES
+from lifecycle.draw.svg import CHIPS, DARK, LIGHT, TONES, document
+from lifecycle.errors import Invalid
 from lifecycle.machines import DECLARED, SESSION
 
 from ..conftest import NOT_CHECKED
@@ -161,3 +165,22 @@ def test_png_is_one() -> None:
     width = float(ET.fromstring(drawn).attrib["width"])
     assert made.startswith(b"\x89PNG\r\n")
     assert abs(int.from_bytes(made[16:20], "big") - 2 * width) <= 2
+
+
+def test_png_without_a_font_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a system without fonts, then there is no PNG without words; a sentence says why."""
+
+    def without_fonts(svg_string: str, **options: Any) -> bytes:
+        return bytes(resvg_py.svg_to_bytes(svg_string=svg_string, skip_system_fonts=True, **options))
+
+    monkeypatch.setitem(sys.modules, "resvg_py", SimpleNamespace(svg_to_bytes=without_fonts))
+    with pytest.raises(Invalid, match="format png: this system has no font to write its words with; install one"):
+        png(picture(graph_of(DOOR)))
+
+
+def test_png_has_no_more_dots_than_anybody_looks_at() -> None:
+    """Given a picture as large as a wall, then its PNG has fewer dots for each pixel, or there is none."""
+    wide = document(20_000, 5_000, "wide", "wide", [])
+    assert int.from_bytes(png(wide)[16:20], "big") < 20_000
+    with pytest.raises(Invalid, match="format png: it would have more than 60,000,000 dots; draw it as SVG"):
+        png(document(20_000, 20_000, "wall", "wall", []))

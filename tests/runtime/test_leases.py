@@ -410,7 +410,7 @@ async def test_worker_that_came_and_went_unseen_is_taken_over(workers: Workers) 
 
 
 async def test_session_that_was_lost_is_taken_up_when_its_heir_is_gone(workers: Workers) -> None:
-    """Given a session in memory here that another has taken, when that one leaves in its turn, then it is taken up here."""
+    """Given a session here that another has taken, when that one leaves in its turn, then it is taken up here."""
     first, second = await workers.open("first"), await workers.open("second")
     mine = await started(first)
     workers.time.pass_by(11)
@@ -418,7 +418,7 @@ async def test_session_that_was_lost_is_taken_up_when_its_heir_is_gone(workers: 
     await workers.settle()
     first.beat()
     await workers.settle()
-    assert ("second", 0) == (first.store.holder("s-1"), first.counters["reloaded"]), "first has not noticed"
+    assert ("second", 1) == (first.store.holder("s-1"), first.counters["reloaded"]), "its late heartbeat tells first"
     await second.close()
     await workers.beat()
     assert ("first", 1) == (first.store.holder("s-1"), first.counters["reloaded"])

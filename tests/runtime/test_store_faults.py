@@ -579,9 +579,9 @@ async def test_nothing_is_acknowledged_that_nobody_would_find_again(file_stage: 
     kept.hardlink_to(path)
     folder = path.parent
     GONE[how](path)
-    said = "was moved, removed or replaced while it was open, and nothing written now would be found again"
+    said = "was moved, removed or replaced while it was open; put it back with its -wal, or end this process and start"
     for asked in (lambda: stage.admit(Actor(), session="s-2"), handle.abort):
-        with pytest.raises(StoreError, match=f"{said}; put it back, or close this store and open one anew"):
+        with pytest.raises(StoreError, match=said):
             await asked()
     actor.returns("the answer")
     await stage.pass_time(30)
