@@ -315,9 +315,8 @@ class Stepping:
         if isinstance(reply, Stale):
             self.counters["stale"] += 1
         elif line.session is None and isinstance(reply, Rejection) and reply.subject == "session":
-            reply = cast(
-                "Reply", attrs.evolve(cast("Any", reply), subject=f"session {line.id}")
-            )  # the kernel knows no name of what it has not got
+            # the kernel knows no name of what it has not got
+            reply = cast("Reply", attrs.evolve(cast("Any", reply), subject=f"session {line.id}"))
         self._answer(line, item, reply)
 
     def _answer(self, line: Line, item: Item, reply: Reply | None) -> None:
