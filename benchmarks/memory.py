@@ -1,11 +1,12 @@
 """Memory: what a live session with armed timers weighs, above what its agent weighs by itself.
 
-What lives here: three kinds of live session, ten thousand of each, in a process of its own. What must not: speed. The
-law of this file: a session counts only if its timers are armed, and all of what the engine keeps for it counts.
+What lives here: four kinds of session, ten thousand of each, in a process of its own. What must not: speed. The
+law of this file: a live session counts only if its timers are armed, and all of what the engine keeps for it counts.
 
 *idle*: its run has ended, nobody is attached, the orphan timer is armed. *parked*: its run waits for a human, nothing
 of the agent is in memory; the expiry of the question and the orphan timer are armed. *running*: the agent awaits
-something, its deadline and the orphan timer are armed; the same agent as a bare task is taken off.
+something, its deadline and the orphan timer are armed; the same agent as a bare task is taken off. *resting*: parked like
+the others, but only as many stay in memory as may; the others are weighed without that limit.
 
 The traced figure is that of ``tracemalloc``. The resident one is that of the system: it also holds what SQLite caches
 and what the allocator keeps back after the burst.
@@ -40,6 +41,7 @@ KINDS = {
     "idle": ("detached and idle", 1),
     "parked": ("parked at a question", 2),
     "running": ("running, its agent awaits", 2),
+    "resting": ("parked and laid to rest", 0),
 }
 """What each kind is, and how many timers it has armed."""
 
@@ -69,14 +71,14 @@ class Waiting:
 async def live_sessions(runtime: Runtime, kind: str, first: int, count: int) -> None:
     """Bring sessions to life, and wait until every one of them has reached its rest."""
     waiting = Waiting()
-    agent: Any = {"idle": idle, "parked": parked, "running": waiting}[kind]
+    agent: Any = {"idle": idle, "parked": parked, "resting": parked, "running": waiting}[kind]
 
     async def one(number: int) -> None:
         name = f"s-{number:06d}"
         run = await runtime.start(agent, {"folder": "/tmp"}, session=name, name=kind, deadline_seconds=7_200)
         if kind == "idle":
             await run.wait()
-        elif kind == "parked":
+        elif kind != "running":
             await run.wait_for("waiting_for_human")
 
     for start in range(first, first + count, BATCH):
@@ -115,13 +117,15 @@ async def weigh(kind: str, size: Callable[[], int]) -> float:
         await bare_tasks(SESSIONS, kept)
         return (settled_size(size) - before) / SESSIONS
     with folder() as base:
-        async with Runtime(SQLiteStore(base / "live.db"), POLICY, LIMITS) as runtime:
+        limits = Limits() if kind == "resting" else LIMITS
+        agents = {"resting": parked}
+        async with Runtime(SQLiteStore(base / "live.db"), POLICY, limits, agents=agents) as runtime:
             await live_sessions(runtime, kind, 0, WARM)
             before = settled_size(size)
             await live_sessions(runtime, kind, WARM, SESSIONS)
             after = settled_size(size)
             armed = len(runtime.timers)
-            if armed != KINDS[kind][1] * (SESSIONS + WARM):
+            if armed != KINDS[kind][1] * (SESSIONS + WARM) and not (kind == "resting" and armed < WARM):
                 raise RuntimeError(f"{kind}: {armed} timers are armed for {SESSIONS + WARM} sessions")
         return (after - before) / SESSIONS
 
@@ -147,7 +151,7 @@ def measure(rounds: int) -> list[Figure]:
         for how in ("traced", "resident"):
             own = answer_of("memory", "own", how) if kind == "running" else 0.0
             each = answer_of("memory", kind, how) - own
-            note = f"{timers} timer{'s' * (timers > 1)} armed"
+            note = f"{timers} timer{'s' * (timers != 1)} armed"
             note += f"; {own:,.0f} bytes of the agent's own task taken off" if own else ""
             figures.append(Figure(NAME, f"session {said}, {how}", each, "bytes", target=at_most(4_096), note=note))
     return figures

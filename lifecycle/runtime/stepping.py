@@ -318,6 +318,9 @@ class Stepping:
         reply = step.reply
         if isinstance(reply, Stale):
             self.counters["stale"] += 1
+        elif line.session is None and isinstance(reply, Rejection) and reply.subject == "session":
+            # the kernel knows no name of what it has not got
+            reply = cast("Reply", attrs.evolve(cast("Any", reply), subject=f"session {line.id}"))
         self._answer(line, item, reply)
 
     def _answer(self, line: Line, item: Item, reply: Reply | None) -> None:
@@ -474,10 +477,16 @@ class Stepping:
         line = self._lines.get(name)
         if line is not None and line.session is not None:
             return line.session
+        self._readable()
         kept = self._load(name)
         if kept is None:
             raise NotFound(f"session {name}", "not known here", "start a run to open it")
         return kept.session
+
+    def _readable(self) -> None:
+        """Refuse to look at the store after the runtime has let go of it."""
+        if self._closed:
+            raise Refused("runtime", "it is shut down", "start another")
 
     def new_run_id(self) -> str:
         """Return an id that no run has: nobody needs to look for it."""
@@ -593,6 +602,7 @@ class Stepping:
         line = self._lines.get(session)
         if line is not None and run_named(line.session, run) is not None:
             return None  # the store may have the end already; nobody is told before it is performed here
+        self._readable()
         record = self._ended_record(session, run)
         return None if record is None else end_of(record)
 

@@ -260,7 +260,7 @@ async def test_close_of_a_session_stops_everything_in_one_step(stage: Stage) -> 
 async def test_abort_of_what_is_not_known_is_not_found(stage: Stage, what: str) -> None:
     """Given no such run or session, when it is aborted or closed, then it is not found, and nothing is opened by that."""
     runtime = await stage.open()
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="run r-1: not known" if what == "run" else "session nope: not known"):
         await {
             "run": lambda: runtime.run("nope", "r-1").abort(),
             "session": lambda: runtime.abort_session("nope"),

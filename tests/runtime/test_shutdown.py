@@ -295,8 +295,8 @@ async def test_everything_is_refused_after_close(stage: Stage) -> None:
 
 
 async def test_end_that_is_waited_for_after_close_is_refused(stage: Stage) -> None:
-    """Given a run that ended before the runtime was closed, when its end is waited for then, that is one clear sentence."""
-    await stage.open(policy=NO_GRACE)
+    """Given a run that ended before the runtime was closed, when its end is asked for then, that is one clear sentence."""
+    runtime = await stage.open(policy=NO_GRACE)
     actor = Actor()
     handle = await stage.start(actor)
     actor.returns()
@@ -305,6 +305,9 @@ async def test_end_that_is_waited_for_after_close_is_refused(stage: Stage) -> No
     for ask in (handle.wait, lambda: handle.wait_for("running")):
         with pytest.raises(Refused, match="runtime: it is shut down; start another"):
             await ask()
+    for look in (handle.end, lambda: handle.state, lambda: runtime.show("nope")):
+        with pytest.raises(Refused, match="runtime: it is shut down; start another"):
+            look()
 
 
 async def stage_admit(runtime: Any, agent: Any) -> Any:
