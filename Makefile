@@ -52,7 +52,7 @@ test: $(VENV)/.wheel
 
 soak: $(VENV)/.wheel
 	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/reliability tests/runtime/test_schedules.py \
-		tests/runtime/test_campaign.py tests/kernel/test_properties.py
+		tests/runtime/test_campaign.py tests/kernel/test_properties.py tests/check/test_shared.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
