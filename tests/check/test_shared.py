@@ -243,6 +243,7 @@ def test_story_reads_like_a_report() -> None:
     ]
     places = [read.index(line) for line in told_in_order]
     assert places == sorted(places)
+    assert "  as shipped, it does not count" == read[-1]
     assert any(line.startswith("  now: session interrupted · ") and "w1 not heard of" in line for line in read)
     fields = record(story, example_of(name))
     assert ("inbox", 1, 11) == (fields["configuration"], fields["faults"], len(fields["moves"]))
