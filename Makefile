@@ -55,7 +55,7 @@ test: $(VENV)/.wheel
 
 soak: $(VENV)/.wheel
 	SOAK=1 $(BIN)/pytest $(SIDE_BY_SIDE) tests/testing tests/reliability tests/runtime/test_schedules.py \
-		tests/kernel/test_properties.py tests/test_benchmarks.py
+		tests/kernel/test_properties.py tests/check/test_shared.py tests/test_benchmarks.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

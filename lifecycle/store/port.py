@@ -198,8 +198,9 @@ class Store(Protocol):
 
         A step whose ``before`` has another revision than the store, or whose lease is another one's by now, or that
         admits a run under an id or a key that is taken, that opens a session below the ``floor``, or that answers a
-        request which was taken back, is refused by itself. ``performed`` never goes down. Raise StoreError if nothing was
-        kept. Waits for no other program: what one has locked is refused with the field ``locked``, and may be tried again.
+        request which was taken back, is refused by itself. ``performed`` never goes down. A step that takes a session is
+        a heartbeat of its worker, too. Raise StoreError if nothing was kept. Waits for no other program: what one has
+        locked is refused with the field ``locked``, and may be tried again.
         """
 
     def mark_performed(self, revisions: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ from lifecycle.check import (
     PROVED,
     REFUTED,
     SHARED,
+    SHARED_LARGE,
     UNDETERMINED,
     Conduct,
     Counterexample,
@@ -37,6 +38,8 @@ from lifecycle.check.shared.state import State, canonical, first, plain_request
 from lifecycle.check.shared.world import SharedWorld
 from lifecycle.check.telling import lines, record, told
 from lifecycle.errors import Invalid
+
+from ..profiles import IS_SOAK
 
 WORKERS, INBOX = SHARED
 
@@ -148,7 +151,9 @@ def test_bound_on_faults_is_kept() -> None:
     none, once = (attrs.evolve(WORKERS, faults=faults) for faults in (0, 1))
     found = [explore_shared(SharedWorld(config)).states for config in (none, once, WORKERS)]
     assert found == sorted(set(found))
-    assert "at most 1 deaths and stalls" in once.bounds()
+    assert ["no deaths and stalls", "at most 1 death or stall", "any number of deaths and stalls"] == [
+        config.bounds().split(", ")[-1] for config in (none, once, WORKERS)
+    ]
 
 
 def test_default_worlds_have_those_that_are_shared() -> None:
@@ -157,6 +162,19 @@ def test_default_worlds_have_those_that_are_shared() -> None:
     assert world_named("inbox") is INBOX
     with pytest.raises(Invalid, match="configuration nowhere: there is none of that name; use one of conversation, "):
         world_named("nowhere")
+
+
+@pytest.mark.parametrize("config", SHARED_LARGE, ids=lambda one: one.name)
+def test_larger_worlds_break_nothing(config: Workers) -> None:
+    """Given a larger world, without faults or, in the soak, with all of its own, then none of its rules and promises breaks."""
+    report = check([config if IS_SOAK else attrs.evolve(config, faults=0)])
+    assert report.sizes[0].complete
+    assert IS_SOAK or LARGE_WITHOUT_FAULTS[config.name] == report.sizes[0].states
+    assert [] == [one.name for one in report.verdicts if one.status == REFUTED]
+
+
+LARGE_WITHOUT_FAULTS = {"offices": 2737, "three-workers": 6955}
+"""How many states the larger worlds have if nobody dies or stalls."""
 
 
 # -- promises ---------------------------------------------------------------------------------------------------------
@@ -225,6 +243,7 @@ def test_story_reads_like_a_report() -> None:
     ]
     places = [read.index(line) for line in told_in_order]
     assert places == sorted(places)
+    assert "  as shipped, it does not count" == read[-1]
     assert any(line.startswith("  now: session interrupted · ") and "w1 not heard of" in line for line in read)
     fields = record(story, example_of(name))
     assert ("inbox", 1, 11) == (fields["configuration"], fields["faults"], len(fields["moves"]))

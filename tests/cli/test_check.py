@@ -135,6 +135,21 @@ def test_one_mutant_is_told_and_written(check: Command, tmp_path: Path) -> None:
     assert (0, True) == (done.returncode, "2 passed" in done.stdout), done.stdout
 
 
+def test_mutant_of_what_workers_share_is_told_in_every_form(check: Command, tmp_path: Path) -> None:
+    """Given a mutant of a store's decision, then it is told as text and JSON, drawn, and written as a test."""
+    words = ("--without", "epoch-not-counted")
+    ran = check(*words, "--pytest", str(tmp_path / "test_it.py"))
+    assert 1 == ran.code
+    assert "one-holder is broken by epoch-not-counted\n" in ran.out
+    assert "REFUTED (2 workers at a time, 1 session, 1 run, any number of deaths and stalls)" in ran.err
+    assert ' recovers the session",' in (tmp_path / "test_it.py").read_text("utf-8")
+    (found,) = check(*words, "--json").records
+    assert ("mutant", "one-holder", "workers") == (found["kind"], found["property"], found["configuration"])
+    assert "    participant w1 as worker w1\n" in check(*words, "--mermaid").out
+    alone = check(*words, "--configuration", "queue")
+    assert (3, True) == (alone.code, "explore others with --configuration" in alone.err)
+
+
 def test_equivalent_mutant_is_named_with_its_reason(check: Command) -> None:
     """Given a mutant that no step can tell from the shipped kernel, then the reason is given, and nothing is wrong."""
     name = next(name for name in EQUIVALENT if name.startswith("controller"))
@@ -244,6 +259,15 @@ def test_promises_are_shown_with_what_they_rest_on(check: Command) -> None:
     assert {one["holds"] for one in records if one["assumption"] is None} == {True}
 
 
+def test_promises_of_workers_are_shown_with_what_they_rest_on(check: Command) -> None:
+    """Given a world that workers share, then each promise rests on what a worker at work does, by its name."""
+    ran = check("--assumptions", "--configuration", "workers")
+    assert (0, "PROVED: with all assumptions, every promise is kept\n") == (ran.code, ran.err)
+    assert "look w2: a worker that is at work looks up" in ran.out
+    ran = check("--assumptions", "--configuration", "workers", "--limit-states", "100")
+    assert (3, "UNDETERMINED: not every world was explored to its end\n") == (ran.code, ran.err)
+
+
 def test_assumptions_of_what_was_cut_short_are_undetermined(check: Command) -> None:
     """Given a limit, then nothing is said of what promises rest on."""
     ran = check("--assumptions", "--configuration", "clients", "--limit-states", "10")
@@ -339,6 +363,21 @@ def test_mutant_is_gone_through_by_hand() -> None:
     ran = said("check", "--step", "--without", "one-shot-orphan-timer", given=typed)
     assert 0 == ran.code
     assert "        orphan timer is over\n     ✗ breaks orphans-are-reaped\n" in ran.out
+
+
+def test_shared_world_is_gone_through_by_hand() -> None:
+    """Given a world that workers share, then it is gone through as any other, and a broken rule is shown there."""
+    typed = b"w1 comes\nw1 is asked for the session\nw1: ada starts r1\nfork\nw1 dies\nlife 1\nw2 come\nquit\n"
+    ran = said("check", "--step", "--configuration", "workers", given=typed)
+    assert 0 == ran.code
+    assert ran.out.startswith("no session yet · held by nobody · w1 not there · w2 not there\n   1. w1 comes\n")
+    assert "        the session is w1's, in the next epoch\n" in ran.out
+    assert "w1 stalls past its lease (a fault)\n" in ran.out
+    assert "        w1 is gone: its process has ended\n" in ran.out
+    assert "move 'w2 come': cannot happen now; did you mean 'w2 comes'?" == ran.err.splitlines()[-1]
+    mutated = ("--without", "late-heartbeat-ignored", "--configuration", "workers")
+    broken = said("check", "--step", *mutated, given=b"w1 comes\nw1 stalls past its lease\nw1 beats again\n")
+    assert "     ✗ breaks one-holder\n" in broken.out
 
 
 def test_death_is_shown_by_hand() -> None:

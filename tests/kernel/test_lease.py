@@ -6,7 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifecycle.kernel.lease import NOBODY, Lease, Worker, acquired, may_acquire, renewed, standing
+from lifecycle.check.variants import redirected
+from lifecycle.kernel.lease import (
+    BEHIND,
+    LOST,
+    NOBODY,
+    SHARING,
+    TAKEN_BACK,
+    Lease,
+    Note,
+    Sharing,
+    Stands,
+    Worker,
+    acquired,
+    may_acquire,
+    renewed,
+    standing,
+)
+from lifecycle.kernel.replies import Done
+from lifecycle.machines import LEASE
 
 LASTS_US = 10
 
@@ -75,3 +93,67 @@ def test_one_holder_at_a_time(acts: list[tuple[str, int, int]]) -> None:
             epochs += lease.worker != number
             lease = acquired(lease, number)
             assert (number, epochs) == (lease.worker, lease.epoch)
+
+
+# -- steps and requests -----------------------------------------------------------------------------------------------
+
+HELD = Stands(4, Lease(7, 3))
+"""A session after its fourth step, held by worker 7."""
+
+
+@pytest.mark.parametrize(
+    ("step", "by", "beats", "told"),
+    [
+        (Stands(4, Lease(7, 3)), 7, True, None),
+        (Stands(4, Lease(7, 3)), 7, False, None),
+        (Stands(3, Lease(7, 3)), 7, True, BEHIND),
+        (Stands(4, Lease(8, 2)), 8, True, LOST),
+        (Stands(4, Lease(8, 2)), 8, False, LOST),
+        (Stands(4, Lease(7, 3)), 8, True, LOST),
+        (Stands(4, Lease(7, 3)), 8, False, None),
+        (Stands(3, Lease(7, 3)), 8, False, BEHIND),
+        (Stands(None, NOBODY), 8, True, LOST),
+    ],
+)
+def test_step_is_kept_on_the_last_one_under_its_lease(step: Stands, by: int, beats: bool, told: str | None) -> None:
+    """A step needs the epoch it stands on, then a holder that is itself or silent, then the last revision."""
+    holder = Worker(7, "w", 51 if beats else 50)
+    assert told == SHARING.refusal(HELD, step, by, holder, 50, False, None)
+
+
+def test_session_that_nobody_opened_is_opened_once() -> None:
+    """A first step stands on nothing, and is behind where there is something it does not know of."""
+    nothing = Stands(None, NOBODY)
+    assert None is SHARING.refusal(nothing, nothing, 8, None, 50, False, None)
+    assert BEHIND == SHARING.refusal(nothing, Stands(4, NOBODY), 8, None, 50, False, None)
+
+
+def test_request_is_answered_or_taken_back_and_never_both() -> None:
+    """A request is open until it has a reply; a step for one that is not is refused, after all other reasons."""
+    note = Note(asker=8)
+    answered = SHARING.answered(note, Done())
+    assert Note(8, Done()) == answered
+    for one, told in ((note, None), (answered, TAKEN_BACK), (None, TAKEN_BACK)):
+        assert told == SHARING.refusal(HELD, HELD, 7, None, 50, True, one)
+        assert SHARING.is_open(one) is (told is None)
+    assert BEHIND == SHARING.refusal(HELD, Stands(3, HELD.lease), 7, None, 50, True, None)
+
+
+def test_reply_without_a_step_needs_holder_and_epoch() -> None:
+    """What is asked is found by the holder, and answered by it in its epoch."""
+    note, lease = Note(asker=8), Lease(7, 3)
+    assert SHARING.is_asked_of(note, lease, 7) and not SHARING.is_asked_of(note, lease, 8)
+    assert SHARING.may_answer(note, lease, Lease(7, 3), 7)
+    assert not SHARING.may_answer(note, lease, Lease(7, 2), 7)
+    assert not SHARING.may_answer(note, lease, Lease(7, 3), 8)
+    assert not SHARING.may_answer(Note(8, Done()), lease, Lease(7, 3), 7)
+
+
+def test_table_decides() -> None:
+    """Given a table in which a late heartbeat leads nowhere, or a release keeps, then so it is."""
+    other = dict(redirected(LEASE))
+    late, silent = Worker(7, "w", 50), Worker(7, "w", 50, there=False)
+    assert late == Sharing(other["lease.expired.renew: to expired"]).renewed(late, 70, LASTS_US)
+    assert SHARING.releases(silent, 40) and SHARING.releases(late, 40)
+    assert not Sharing(other["lease.expired.release: to held"]).releases(silent, 40)
+    assert not Sharing(other["lease.expired.take_over: to held"]).may_acquire(Lease(7, 3), 8, late, 50)

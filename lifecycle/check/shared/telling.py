@@ -76,7 +76,7 @@ def compared(config: Workers, world: SharedWorld, last: SharedLived) -> Iterator
         yield "as shipped, that changes nothing"
         return
     told = changes(shipped, SharedLived(last.before, same[0]))
-    yield f"as shipped: {', '.join(told) or 'nothing of that'}"
+    yield f"as shipped: {', '.join(told)}" if told else "as shipped, it does not count"
 
 
 def never_in_words(stall: SharedStall, last: int) -> Iterator[str]:
