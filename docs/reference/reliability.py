@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,8 @@ def controls(record: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             )
 
 
+LINE_CHARS = 118
+
 TOLD_CHARS = 160
 """How much of a violation is told; the rest is in the record."""
 
@@ -177,11 +180,11 @@ def conditions(record: Mapping[str, Any]) -> str:
     every = [one for about in record.values() for one in (*about["controls"].values(), about.get("figures")) if one]
     told = dict.fromkeys(
         f"on {one['machine']['cores']} cores with {one['machine']['memory_gib']} GiB of memory "
-        f"({one['machine']['system']}),\nof which a campaign uses one, with "
+        f"({one['machine']['system']}), of which a campaign uses one, with "
         + ", ".join(f"{name} {number}" for name, number in one["versions"].items() if number != "absent")
         for one in every
     )
-    return f"Taken {'; and '.join(told)}.\n" if told else ""
+    return textwrap.fill(f"Taken {'; and '.join(told)}.", LINE_CHARS) + "\n" if told else ""
 
 
 def page(record: Mapping[str, Any]) -> str:
