@@ -14,7 +14,7 @@ help:
 	@echo 'make soak      draw and tour for an hour what make test does for a minute'
 	@echo 'make bench     measure, beside the floors'
 	@echo 'make lint      check style, types and layers only'
-	@echo 'make diagrams  write anew what is generated: pictures and tables'
+	@echo 'make diagrams  write anew what is generated: straight steps, pictures and tables'
 	@echo 'make clean     take away what make and the tools left behind'
 
 run: $(VENV)/.wheel
@@ -24,6 +24,7 @@ bench: $(VENV)/.wheel
 	$(BIN)/python -m benchmarks
 
 diagrams: $(VENV)/.wheel
+	$(BIN)/python straight/writing.py
 	$(BIN)/python diagrams/generate.py
 	$(BIN)/python docs/reference/tables.py
 	$(BIN)/python docs/reference/mutants.py

@@ -332,7 +332,7 @@ def release_all(work: Work) -> None:
     """Let go of what died with the last process; what is held is taken again when the step is compared."""
     given = work.input
     assert isinstance(given, Recovered)
-    work.again = True
+    work.plans = work.tables.plans_again
     work.session.attachments = ()
     work.session.policy = given.policy
     every_run(work)

@@ -6,6 +6,7 @@ law of this file: a stale page fails, and ``make diagrams`` is the remedy.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +28,7 @@ def loaded(name: str) -> ModuleType:
 
 
 DIAGRAMS = loaded("diagrams/generate.py")
+STRAIGHT = loaded("straight/writing.py")
 
 
 def name_of(path: Path) -> str:
@@ -38,6 +40,12 @@ def name_of(path: Path) -> str:
 def test_pictures_are_fresh(path: Path) -> None:
     """A picture is what its table says now."""
     assert DIAGRAMS.pages()[path] == path.read_text("utf-8"), "stale: run make diagrams"
+
+
+def test_straight_steps_are_fresh() -> None:
+    """The straight steps are what the machines, routes, judges and holds say now; how they are laid out is no matter."""
+    written, fresh = (ast.dump(ast.parse(text)) for text in (STRAIGHT.PAGE.read_text("utf-8"), STRAIGHT.page()))
+    assert fresh == written, "stale: run make diagrams"
 
 
 def test_every_machine_has_a_picture_and_no_picture_is_left_over() -> None:
