@@ -161,8 +161,11 @@ class StraightKernel(Kernel):
 
     def step(self, session: Session | None, given: Input, now: int) -> Step:
         """Take the step that is written out for this kind of input; where there is none, go the long way."""
-        straight = self.straight.get(type(given))
-        return super().step(session, given, now) if straight is None else straight(session, given, now)
+        try:
+            straight = self.straight[type(given)]
+        except KeyError:
+            return super().step(session, given, now)
+        return straight(session, given, now)
 
 
 Way = tuple[Effect, ...]

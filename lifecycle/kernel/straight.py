@@ -145,7 +145,6 @@ DraftWithdrawRequest = twin_of(WithdrawRequest).kind
 
 def way_StartRun(work):
     given_1 = work.input
-    assert isinstance(given_1, StartRun)
     interrupts_1 = given_1.when_busy == 'interrupt' and any((run_1.state == 'interrupted' for it_1, run_1 in work.runs))
     spec_1 = DraftRunSpec()
     spec_1.id = given_1.run
@@ -433,9 +432,7 @@ def step_Begin(session, given, now):
     if about_1 is not None:
         pass
     else:
-        assert given.found.run is not None
         return unchanged(session, ended_reply(given.found.run), run_not_ended.__name__)
-    assert session is not None
     slot_1, head_2 = (session.execution, session.head)
     if slot_1 is not None and slot_1.state == 'pending' and (slot_1.id == given.execution) and (head_2 is not None) and (head_2.spec.id == given.run == slot_1.run):
         pass
@@ -663,7 +660,6 @@ def step_Begin(session, given, now):
     session_1.__class__ = Session
     every_1 = (*work_1.given, *work_1.taken, *work_1.edges)
     slot_6 = session_1.execution
-    assert slot_6 is not None
     said_1 = DraftGranted()
     said_1.run = slot_6.run
     said_1.execution = slot_6.id
@@ -717,7 +713,6 @@ def way_Decide_approve(work):
             session_1.head = twin_1
             work.runs += ((head_1, twin_1),)
             run_1 = twin_1
-        assert run_1 is not None
         answer_1 = answer_of(work, request_1)
         if request_1.state == 'open':
             count_1 = 0
@@ -841,7 +836,6 @@ def way_Decide_answer(work):
             session_1.head = twin_1
             work.runs += ((head_1, twin_1),)
             run_1 = twin_1
-        assert run_1 is not None
         answer_1 = answer_of(work, request_1)
         if request_1.state == 'open':
             count_1 = 0
@@ -965,7 +959,6 @@ def way_Decide_reject_and_continue(work):
             session_1.head = twin_1
             work.runs += ((head_1, twin_1),)
             run_1 = twin_1
-        assert run_1 is not None
         answer_1 = answer_of(work, request_1)
         if request_1.state == 'open':
             count_1 = 0
@@ -1093,10 +1086,8 @@ def step_Decide(session, given, now):
     spoken_1 = not_found(f'request {given.request} of run {given.run}') if about_1.request is None else None
     if spoken_1 is not None:
         return unchanged(session, spoken_1, 'request_known')
-    assert session is not None
     run_3, request_3 = (about_1.run, about_1.request)
     named_1 = run_3 if run_3 is not None else given.found.run
-    assert named_1 is not None
     spec_1 = named_1.spec
     by_1 = given.by
     if by_1 == spec_1.owner or by_1 in spec_1.deciders or by_1 in request_3.deciders or (by_1 in session.policy.admins):
@@ -1405,18 +1396,15 @@ def step_RunAsked(session, given, now):
         pass
     else:
         return unchanged(session, Stale(f'execution {given.execution}'), token_is_current.__name__)
-    assert session is not None and session.execution is not None
     slot_2 = session.execution
     if slot_2.state == 'executing':
         pass
     else:
         return unchanged(session, Stale(f'execution {given.execution}'), run_goes_on.__name__)
-    assert session is not None and session.head is not None
     if about_1.fresh or about_1.fault is not None:
         pass
     else:
         return unchanged(session, Asked(answers_given(session.head, given.questions, given.known)), something_new_is_asked.__name__)
-    assert session is not None and session.head is not None
     policy_1 = session.policy
     run_1 = session.head
     count_1 = len(about_1.fresh)
@@ -2311,7 +2299,6 @@ def register_controller_and_open_its_segment_and_compare_deadline(work, before, 
         if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
             armed_1 = after.deadline
             if armed_1 is not None:
-                assert armed_1.due is not None
                 build_3 = DraftDisarmTimer()
                 build_3.name = armed_1.name
                 build_3.owner = armed_1.owner
@@ -2410,7 +2397,6 @@ def change_segment_and_disarm_queue_deadline_and_compare_deadline(work, before, 
         if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
             armed_2 = after.deadline
             if armed_2 is not None:
-                assert armed_2.due is not None
                 build_4 = DraftDisarmTimer()
                 build_4.name = armed_2.name
                 build_4.owner = armed_2.owner
@@ -2532,7 +2518,6 @@ def change_segment_and_arm_queue_deadline_and_disarm_deadline(work, before, afte
         after.queue_deadline = taken_timer_1
     armed_1 = after.deadline
     if armed_1 is not None:
-        assert armed_1.due is not None
         build_4 = DraftDisarmTimer()
         build_4.name = armed_1.name
         build_4.owner = armed_1.owner
@@ -2565,7 +2550,6 @@ def change_segment_and_compare_deadline(work, before, after):
         if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
             armed_1 = after.deadline
             if armed_1 is not None:
-                assert armed_1.due is not None
                 build_3 = DraftDisarmTimer()
                 build_3.name = armed_1.name
                 build_3.owner = armed_1.owner
@@ -2619,7 +2603,6 @@ def show_requests_and_end_its_segment_and_disarm_deadline(work, before, after):
     work.given.append(build_3)
     armed_1 = after.deadline
     if armed_1 is not None:
-        assert armed_1.due is not None
         build_4 = DraftDisarmTimer()
         build_4.name = armed_1.name
         build_4.owner = armed_1.owner
@@ -2647,7 +2630,6 @@ def evict_controller_and_end_its_segment_and_disarm_deadline(work, before, after
     work.given.append(build_2)
     armed_1 = after.deadline
     if armed_1 is not None:
-        assert armed_1.due is not None
         build_3 = DraftDisarmTimer()
         build_3.name = armed_1.name
         build_3.owner = armed_1.owner
@@ -2758,7 +2740,6 @@ def close_requests_and_open_its_segment_and_compare_deadline(work, before, after
         if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
             armed_2 = after.deadline
             if armed_2 is not None:
-                assert armed_2.due is not None
                 build_4 = DraftDisarmTimer()
                 build_4.name = armed_2.name
                 build_4.owner = armed_2.owner
