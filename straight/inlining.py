@@ -142,12 +142,16 @@ class Writer:
         within: Callable[[FunctionType], bool],
         fields: Mapping[str, Any] | None = None,
         steady: Iterable[str] = (),
+        single: Iterable[Any] = (),
+        parameters: Iterable[str] = (),
     ) -> None:
         self.sources, self.within, self.fields = sources, within, fields or {}
         self.scope: dict[str, Any] = {}
         self.names: dict[int, str] = {}
         self.known: dict[str, Any] = {}
         self.steady = frozenset(steady)
+        self.single = {id(one) for one in single}
+        self.parameters = frozenset(parameters)
         self.kept: dict[tuple[str, str], str] = {}
         self.same: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
@@ -162,7 +166,7 @@ class Writer:
         if id(thing) not in self.names:
             hint = base_of(getattr(thing, "__name__", hint))
             name, number = hint, 1
-            while name in self.scope or hasattr(builtins, name):
+            while name in self.scope or name in self.parameters or hasattr(builtins, name):
                 name, number = f"{hint}__{number}", number + 1
             self.names[id(thing)] = name
             self.scope[name] = thing
@@ -523,12 +527,23 @@ class Writer:
                     unrolled += self.block(with_name(body, target, self.refer(item, target)), once - {target})
                 return unrolled
             case ast.For(_, iterated, body, orelse):
-                statement.iter = self.hoisted(iterated, before)
+                statement.iter = found = self.hoisted(iterated, before)
+                match statement:
+                    case ast.For(ast.Name(target), _, [ast.Expr(ast.Call(ast.Name(called)) as call)], []) if (
+                        target == called and self.is_single(found)
+                    ):
+                        return [*before, *self.statement(ast.Expr(ast.Call(found, call.args, [])), once)]
                 statement.body = self.branch(body, set()) or [ast.Pass()]
                 statement.orelse = self.branch(orelse, once)
             case ast.Try(body):
                 statement.body = self.block(body, once)
         return [*before, statement]
+
+    def is_single(self, node: ast.expr) -> bool:
+        """Say whether something is looked up in a mapping that gives one function in the result."""
+        while isinstance(node, ast.Subscript):
+            node = node.value
+        return id(self.value(node)) in self.single
 
     def branch(self, body: Statements, once: set[str]) -> Statements:
         """Write a branch out; what is known in it is known in it only."""

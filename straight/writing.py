@@ -54,6 +54,9 @@ WAYS = (
 STEADY = ("about", "before", "input", "now", "session")
 """What of the work of a step is there from its beginning and never another."""
 
+PARAMETERS = ("session", "given", "now", "work", "before", "after")
+"""The parameters of steps, routes and rules."""
+
 CALLED = {
     "broken", "held_grace", "malformed", "opened_or_thawed", "rearmed", "refused", "unchanged", "loss",
     "promote_next", "thawed_queued", "fault_of_park", "answers_given", "answer_given", "told", "dismiss", "is_last_open",
@@ -80,10 +83,17 @@ class Page:
     def __init__(self) -> None:
         self.kernel = Kernel()
         self.sources = Sources(draft.GENERATED)
-        self.writer = Writer(self.sources, may_be_written_out, {"tables": self.kernel.tables}, STEADY)
+        tables = self.kernel.tables
+        plans = {"RUN_PLAN": tables.plans.run, "EXECUTION_PLAN": tables.plans.execution}
+        self.ways = {kind: self.ways_of(kind) for kind in self.kernel.handling}
+        self.plans = plans
+        single = (*plans.values(), *self.ways.values())
+        fields = {"tables": tables, "plans": tables.plans}
+        self.writer = Writer(self.sources, may_be_written_out, fields, STEADY, single, PARAMETERS)
         self.functions: dict[str, str] = {}
         self.paths: dict[int, str] = {}
-        self.walk(self.kernel.tables, "TABLES")
+        self.walk(self.kernel.tables, "KERNEL.tables")
+        self.paths |= {id(plan): name for name, plan in plans.items()}
 
     def walk(self, thing: Any, path: str) -> None:
         """Note how the parts of the tables are reached."""
@@ -109,24 +119,19 @@ class Page:
     def rules(self, rules: tuple[FunctionType, ...]) -> str:
         """Write the function that does what some holds do when a step is over."""
         if not rules:
-            return "()"
+            return "nothing"
         body = "".join(f"rule_{at}(work, before, after)\n" for at in range(len(rules)))
         name = "_and_".join(rule.__name__ for rule in rules)
         scope = {f"rule_{at}": rule for at, rule in enumerate(rules)}
-        return f"({self.written(name, ['work', 'before', 'after'], body, scope)},)"
+        return self.written(name, ["work", "before", "after"], body, scope)
 
-    def plan(self, plan: Any) -> str:
+    def plan(self, name: str, plan: Any) -> str:
         """Write a plan out."""
         rows = []
         for before, cells in plan.items():
-            told = "".join(f"            {after!r}: {self.rules(rules)},\n" for after, rules in cells.items())
-            rows.append(f"        {before!r}: {{\n{told}        }},\n")
-        return "{\n" + "".join(rows) + "    }"
-
-    def plans(self, plans: Any) -> str:
-        """Write plans out."""
-        parts = ", ".join(self.plan(part) for part in (plans.run, plans.execution, plans.session))
-        return f"Plans({parts}, {plans.again})"
+            told = "".join(f"        {after!r}: {self.rules(rules)},\n" for after, rules in cells.items())
+            rows.append(f"    {before!r}: {{\n{told}    }},\n")
+        return f"{name} = {{\n{''.join(rows)}}}\n"
 
     def way(self, name: str, way: tuple[Callable[..., None], ...]) -> str:
         """Write a route out."""
@@ -135,24 +140,28 @@ class Page:
         return self.written("way_" + name.replace(".", "_"), ["work"], body, scope)
 
     def step(self, kind: type) -> str:
-        """Write the step of a kind of input out."""
-        find, asked, choose, way, ways, reply = self.kernel.handling[kind]
+        """Write the step of a kind of input out, and its routes."""
+        find, asked, choose, way, _, reply = self.kernel.handling[kind]
+        ways = self.ways[kind]
         if choose is not None:
-            ways = {name: one for name, one in ways.items() if name.split(".")[0] == kind.__name__}
-        known = find, asked, choose, way, self.ways(kind, ways) if choose is not None else {}, reply
-        scope = {"taken": taken, "tables": self.kernel.tables, "known": known}
+            for name in ways:
+                if name in WAYS:
+                    self.way(name, ways[name])
+            rows = "".join(f"    {name!r}: {self.called(kind, name)},\n" for name in ways)
+            self.paths[id(ways)] = f"{{\n{rows}}}"
+        scope = {"taken": taken, "tables": self.kernel.tables, "known": (find, asked, choose, way, ways, reply)}
         body = "return taken(tables, known, session, given, now)"
         return self.written(f"step_{kind.__name__}", ["session", "given", "now"], body, scope)
 
-    def ways(self, kind: type, ways: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write the routes of an input out, and return the mapping that stands for them."""
-        for name, way in ways.items():
-            if name in WAYS:
-                self.way(name, way)
-        rows = [f"    {name!r}: (way_{name.replace('.', '_')},),\n" for name in ways if name in WAYS]
-        whole = f"{{\n    **KERNEL.handling[{kind.__name__}][4],\n{''.join(rows)}}}"
-        self.paths[id(ways)] = whole
-        return ways
+    def ways_of(self, kind: type) -> dict[str, Any]:
+        """Return the routes of an input alone."""
+        ways = self.kernel.handling[kind][4]
+        return {name: one for name, one in ways.items() if name.split(".")[0] == kind.__name__}
+
+    def called(self, kind: type, name: str) -> str:
+        """Return what is called on a route: its function, or the long way."""
+        long = f"in_turn(KERNEL.handling[{kind.__name__}][4][{name!r}])"
+        return "way_" + name.replace(".", "_") if name in WAYS else long
 
     def reference(self, name: str, thing: Any) -> str:
         """Say how the file gets at a thing that it names."""
@@ -185,11 +194,15 @@ in between; a test compares them.
 
 from __future__ import annotations
 
-import attrs
-
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.engine import KERNEL
-from lifecycle.kernel.tables import Plans
+from lifecycle.kernel.routes import in_turn
+'''
+
+NOTHING = '''def nothing(work, before, after):
+    """Give nothing back, and take nothing."""
+
+
 '''
 
 
@@ -198,7 +211,7 @@ def page() -> str:
     made = Page()
     kinds = [kind for kind in made.kernel.handling if kind.__name__ in INPUTS]
     steps = "".join(f"    {ast.unparse(made.writer.refer(kind, ''))}: {made.step(kind)},\n" for kind in kinds)
-    plans = made.plans(made.kernel.tables.plans)
+    plans = "\n".join(made.plan(name, plan) for name, plan in made.plans.items())
     trees = [ast.walk(ast.parse(text)) for text in made.functions.values()]
     used = {one.id for tree in trees for one in tree if isinstance(one, ast.Name)}
     used |= {kind.__name__ for kind in kinds}
@@ -213,10 +226,9 @@ def page() -> str:
             "",
             "\n".join(sorted(line.partition("  #")[0] for line in drafts)),
             "",
-            "\n\n".join(made.functions.values()),
+            NOTHING + "\n\n".join(made.functions.values()),
             "",
-            f"PLANS = {plans}",
-            "TABLES = attrs.evolve(KERNEL.tables, plans=PLANS)",
+            plans,
             "\n".join(parts),
             "STEPS = {\n" + steps + "}",
             "KERNEL.straight = STEPS",

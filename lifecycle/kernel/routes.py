@@ -145,6 +145,16 @@ def effects(route: tuple[Fire | Effect, ...]) -> tuple[Effect, ...]:
     return tuple([one.effect() if isinstance(one, Fire) else one for one in route])
 
 
+def in_turn(effects: tuple[Effect, ...]) -> Effect:
+    """Return one effect for all of a route."""
+
+    def every(work: Work) -> None:
+        for effect in effects:
+            effect(work)
+
+    return every
+
+
 # -- why --------------------------------------------------------------------------------------------------------------
 
 

@@ -10,11 +10,9 @@ in between; a test compares them.
 
 from __future__ import annotations
 
-import attrs
-
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.engine import KERNEL
-from lifecycle.kernel.tables import Plans
+from lifecycle.kernel.routes import in_turn
 from lifecycle.hooks import ArmTimer
 from lifecycle.hooks import CallCode
 from lifecycle.hooks import DisarmTimer
@@ -45,7 +43,6 @@ from lifecycle.kernel.firing import has_ended
 from lifecycle.kernel.firing import opened
 from lifecycle.kernel.firing import promote_next
 from lifecycle.kernel.firing import refused
-from lifecycle.kernel.holds import build_request as build__23
 from lifecycle.kernel.inputs import Begin
 from lifecycle.kernel.inputs import Decide
 from lifecycle.kernel.inputs import ExecutionSettled
@@ -142,6 +139,10 @@ DraftStep = twin_of(Step).kind
 DraftTimer = twin_of(Timer).kind
 DraftWithdrawOffer = twin_of(WithdrawOffer).kind
 DraftWithdrawRequest = twin_of(WithdrawRequest).kind
+
+def nothing(work, before, after):
+    """Give nothing back, and take nothing."""
+
 
 def way_StartRun(work):
     given_1 = work.input
@@ -294,8 +295,7 @@ def step_StartRun(session, given, now):
     work_1.closed = ()
     try:
         route_of_start_1 = 'StartRun.interrupt' if given.when_busy == 'interrupt' else 'StartRun'
-        for effect_1 in it__2[route_of_start_1]:
-            effect_1(work_1)
+        it__2[route_of_start_1](work_1)
         if work_1.moves:
             slot_1 = session_1.execution
             if slot_1 is not None and slot_1.state in FINAL_EXECUTION_STATES:
@@ -338,14 +338,11 @@ def step_StartRun(session, given, now):
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
                 work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
-        plans_1 = work_1.plans
         for run_before_1, run_4 in work_1.runs:
-            for rule_1 in plans_1.run[None if run_before_1 is None else run_before_1.state][run_4.state]:
-                rule_1(work_1, run_before_1, run_4)
+            run[None if run_before_1 is None else run_before_1.state][run_4.state](work_1, run_before_1, run_4)
             run_4.__class__ = Run
         for slot_before_1, slot_2 in work_1.executions:
-            for rule_1 in plans_1.execution[None if slot_before_1 is None else slot_before_1.state][slot_2.state]:
-                rule_1(work_1, slot_before_1, slot_2)
+            execution[None if slot_before_1 is None else slot_before_1.state][slot_2.state](work_1, slot_before_1, slot_2)
             slot_2.__class__ = Execution
         before_1, session_4 = (session, session_1)
         if before_1 is None or session_4.attachments is not before_1.attachments:
@@ -366,7 +363,7 @@ def step_StartRun(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or work_1.plans.again or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
@@ -384,7 +381,7 @@ def step_StartRun(session, given, now):
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in plans_1.session[before_1.state][session_4.state]:
+            for rule_1 in session__1[before_1.state][session_4.state]:
                 rule_1(work_1, before_1, session_4)
     except Faulty as fault:
         return unchanged(session, broken(fault), 'tables')
@@ -607,14 +604,11 @@ def step_Begin(session, given, now):
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
                 work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
-        plans_1 = work_1.plans
         for run_before_1, run_3 in work_1.runs:
-            for rule_1 in plans_1.run[None if run_before_1 is None else run_before_1.state][run_3.state]:
-                rule_1(work_1, run_before_1, run_3)
+            run[None if run_before_1 is None else run_before_1.state][run_3.state](work_1, run_before_1, run_3)
             run_3.__class__ = Run
         for slot_before_1, slot_5 in work_1.executions:
-            for rule_1 in plans_1.execution[None if slot_before_1 is None else slot_before_1.state][slot_5.state]:
-                rule_1(work_1, slot_before_1, slot_5)
+            execution[None if slot_before_1 is None else slot_before_1.state][slot_5.state](work_1, slot_before_1, slot_5)
             slot_5.__class__ = Execution
         before_1, session_8 = (session, session_1)
         if before_1 is None or session_8.attachments is not before_1.attachments:
@@ -635,7 +629,7 @@ def step_Begin(session, given, now):
                         build_2.__class__ = DisarmTimer
                         work_1.given.append(build_2)
                     session_8.orphan = None
-            elif held_now_1 is None or work_1.plans.again or (held_now_1.due is None and session_8.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_8.state != 'waiting_for_human'):
                 owner_1 = session_8.id
                 due_1 = now + us(grace_2)
                 build_3 = DraftArmTimer()
@@ -653,7 +647,7 @@ def step_Begin(session, given, now):
                 taken_timer_1.__class__ = Timer
                 session_8.orphan = taken_timer_1
         else:
-            for rule_1 in plans_1.session[before_1.state][session_8.state]:
+            for rule_1 in session__1[before_1.state][session_8.state]:
                 rule_1(work_1, before_1, session_8)
     except Faulty as fault:
         return unchanged(session, broken(fault), 'tables')
@@ -1170,8 +1164,7 @@ def step_Decide(session, given, now):
     work_1.closed = ()
     try:
         route_of_decision_1 = DECISION_ROUTES[given.kind]
-        for effect_1 in it__9[route_of_decision_1]:
-            effect_1(work_1)
+        it__9[route_of_decision_1](work_1)
         if work_1.moves:
             slot_1 = session_1.execution
             if slot_1 is not None and slot_1.state in FINAL_EXECUTION_STATES:
@@ -1214,14 +1207,11 @@ def step_Decide(session, given, now):
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
                 work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
-        plans_1 = work_1.plans
         for run_before_1, run_5 in work_1.runs:
-            for rule_1 in plans_1.run[None if run_before_1 is None else run_before_1.state][run_5.state]:
-                rule_1(work_1, run_before_1, run_5)
+            run[None if run_before_1 is None else run_before_1.state][run_5.state](work_1, run_before_1, run_5)
             run_5.__class__ = Run
         for slot_before_1, slot_2 in work_1.executions:
-            for rule_1 in plans_1.execution[None if slot_before_1 is None else slot_before_1.state][slot_2.state]:
-                rule_1(work_1, slot_before_1, slot_2)
+            execution[None if slot_before_1 is None else slot_before_1.state][slot_2.state](work_1, slot_before_1, slot_2)
             slot_2.__class__ = Execution
         before_1, session_4 = (session, session_1)
         if before_1 is None or session_4.attachments is not before_1.attachments:
@@ -1242,7 +1232,7 @@ def step_Decide(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or work_1.plans.again or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
@@ -1260,7 +1250,7 @@ def step_Decide(session, given, now):
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in plans_1.session[before_1.state][session_4.state]:
+            for rule_1 in session__1[before_1.state][session_4.state]:
                 rule_1(work_1, before_1, session_4)
     except Faulty as fault:
         return unchanged(session, broken(fault), 'tables')
@@ -1454,8 +1444,7 @@ def step_RunAsked(session, given, now):
     work_1.closed = ()
     try:
         route_of_asked_1 = 'RunAsked' if about_1.fault is None else 'RunAsked.faulty'
-        for effect_1 in it__12[route_of_asked_1]:
-            effect_1(work_1)
+        it__12[route_of_asked_1](work_1)
         if work_1.moves:
             slot_3 = session_1.execution
             if slot_3 is not None and slot_3.state in FINAL_EXECUTION_STATES:
@@ -1498,14 +1487,11 @@ def step_RunAsked(session, given, now):
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
                 work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
-        plans_1 = work_1.plans
         for run_before_1, run_3 in work_1.runs:
-            for rule_1 in plans_1.run[None if run_before_1 is None else run_before_1.state][run_3.state]:
-                rule_1(work_1, run_before_1, run_3)
+            run[None if run_before_1 is None else run_before_1.state][run_3.state](work_1, run_before_1, run_3)
             run_3.__class__ = Run
         for slot_before_1, slot_4 in work_1.executions:
-            for rule_1 in plans_1.execution[None if slot_before_1 is None else slot_before_1.state][slot_4.state]:
-                rule_1(work_1, slot_before_1, slot_4)
+            execution[None if slot_before_1 is None else slot_before_1.state][slot_4.state](work_1, slot_before_1, slot_4)
             slot_4.__class__ = Execution
         before_2, session_4 = (session, session_1)
         if before_2 is None or session_4.attachments is not before_2.attachments:
@@ -1526,7 +1512,7 @@ def step_RunAsked(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or work_1.plans.again or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
@@ -1544,7 +1530,7 @@ def step_RunAsked(session, given, now):
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in plans_1.session[before_2.state][session_4.state]:
+            for rule_1 in session__1[before_2.state][session_4.state]:
                 rule_1(work_1, before_2, session_4)
     except Faulty as fault:
         return unchanged(session, broken(fault), 'tables')
@@ -1821,14 +1807,11 @@ def step_RunCompleted(session, given, now):
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
                 work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
-        plans_1 = work_1.plans
         for run_before_1, run_5 in work_1.runs:
-            for rule_1 in plans_1.run[None if run_before_1 is None else run_before_1.state][run_5.state]:
-                rule_1(work_1, run_before_1, run_5)
+            run[None if run_before_1 is None else run_before_1.state][run_5.state](work_1, run_before_1, run_5)
             run_5.__class__ = Run
         for slot_before_1, slot_7 in work_1.executions:
-            for rule_1 in plans_1.execution[None if slot_before_1 is None else slot_before_1.state][slot_7.state]:
-                rule_1(work_1, slot_before_1, slot_7)
+            execution[None if slot_before_1 is None else slot_before_1.state][slot_7.state](work_1, slot_before_1, slot_7)
             slot_7.__class__ = Execution
         before_1, session_8 = (session, session_1)
         if before_1 is None or session_8.attachments is not before_1.attachments:
@@ -1849,7 +1832,7 @@ def step_RunCompleted(session, given, now):
                         build_3.__class__ = DisarmTimer
                         work_1.given.append(build_3)
                     session_8.orphan = None
-            elif held_now_1 is None or work_1.plans.again or (held_now_1.due is None and session_8.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_8.state != 'waiting_for_human'):
                 owner_1 = session_8.id
                 due_1 = now + us(grace_2)
                 build_4 = DraftArmTimer()
@@ -1867,7 +1850,7 @@ def step_RunCompleted(session, given, now):
                 taken_timer_1.__class__ = Timer
                 session_8.orphan = taken_timer_1
         else:
-            for rule_1 in plans_1.session[before_1.state][session_8.state]:
+            for rule_1 in session__1[before_1.state][session_8.state]:
                 rule_1(work_1, before_1, session_8)
     except Faulty as fault:
         return unchanged(session, broken(fault), 'tables')
@@ -2141,8 +2124,7 @@ def step_ExecutionSettled(session, given, now):
             route_of_settled_1 = 'ExecutionSettled.Failure'
         else:
             route_of_settled_1 = SETTLED_ROUTES[type(result_1)]
-        for effect_1 in it__18[route_of_settled_1]:
-            effect_1(work_1)
+        it__18[route_of_settled_1](work_1)
         if work_1.moves:
             slot_2 = session_1.execution
             if slot_2 is not None and slot_2.state in FINAL_EXECUTION_STATES:
@@ -2185,14 +2167,11 @@ def step_ExecutionSettled(session, given, now):
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
                 work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
-        plans_1 = work_1.plans
         for run_before_1, run_2 in work_1.runs:
-            for rule_1 in plans_1.run[None if run_before_1 is None else run_before_1.state][run_2.state]:
-                rule_1(work_1, run_before_1, run_2)
+            run[None if run_before_1 is None else run_before_1.state][run_2.state](work_1, run_before_1, run_2)
             run_2.__class__ = Run
         for slot_before_1, slot_3 in work_1.executions:
-            for rule_1 in plans_1.execution[None if slot_before_1 is None else slot_before_1.state][slot_3.state]:
-                rule_1(work_1, slot_before_1, slot_3)
+            execution[None if slot_before_1 is None else slot_before_1.state][slot_3.state](work_1, slot_before_1, slot_3)
             slot_3.__class__ = Execution
         before_2, session_4 = (session, session_1)
         if before_2 is None or session_4.attachments is not before_2.attachments:
@@ -2213,7 +2192,7 @@ def step_ExecutionSettled(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or work_1.plans.again or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
@@ -2231,7 +2210,7 @@ def step_ExecutionSettled(session, given, now):
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in plans_1.session[before_2.state][session_4.state]:
+            for rule_1 in session__1[before_2.state][session_4.state]:
                 rule_1(work_1, before_2, session_4)
     except Faulty as fault:
         return unchanged(session, broken(fault), 'tables')
@@ -2798,52 +2777,30 @@ def compare_requests(work, before, after):
                     work.given.append(build_2)
     for request_1 in after.requests:
         if request_1.state == 'open':
-            if work.plans.again:
-                if request_1.expiry is not None and request_1.expiry.due is not None:
-                    owner_1 = request_1.id
-                    due_1 = request_1.expiry.due
+            was_1 = before.requests
+            name_2 = request_1.id
+            for request_3 in was_1:
+                if request_3.id == name_2:
+                    old_2 = request_3
+                    break
+            else:
+                old_2 = None
+            still_open_1 = old_2 is not None and old_2.state == 'open'
+            if not still_open_1:
+                expiry_1 = request_1.expiry
+                if expiry_1 is not None and expiry_1.due is not None:
                     build_3 = DraftArmTimer()
                     build_3.name = 'expiry'
-                    build_3.owner = owner_1
-                    build_3.due = due_1
-                    build_3.token = work.token
+                    build_3.owner = expiry_1.owner
+                    build_3.due = expiry_1.due
+                    build_3.token = expiry_1.token
                     build_3.__class__ = ArmTimer
                     work.taken.append(build_3)
-                    taken_timer_1 = DraftTimer()
-                    taken_timer_1.name = 'expiry'
-                    taken_timer_1.owner = owner_1
-                    taken_timer_1.due = due_1
-                    taken_timer_1.token = work.token
-                    taken_timer_1.__class__ = Timer
-                    r_1 = request_1
-                    known_1 = (r_1.id, r_1.kind, r_1.body, r_1.digest, r_1.on_expiry, r_1.deciders, r_1.state, r_1.asked_at)
-                    fresh_1 = build__23(*known_1, taken_timer_1, r_1.answer, r_1.with_run)
-                    after.requests = tuple((fresh_1 if one_1 is request_1 else one_1 for one_1 in after.requests))
-            else:
-                was_1 = before.requests
-                name_2 = request_1.id
-                for request_3 in was_1:
-                    if request_3.id == name_2:
-                        old_2 = request_3
-                        break
-                else:
-                    old_2 = None
-                still_open_1 = old_2 is not None and old_2.state == 'open'
-                if not still_open_1:
-                    expiry_1 = request_1.expiry
-                    if expiry_1 is not None and expiry_1.due is not None:
-                        build_4 = DraftArmTimer()
-                        build_4.name = 'expiry'
-                        build_4.owner = expiry_1.owner
-                        build_4.due = expiry_1.due
-                        build_4.token = expiry_1.token
-                        build_4.__class__ = ArmTimer
-                        work.taken.append(build_4)
-                    build_5 = DraftShowRequest()
-                    build_5.run = after.spec.id
-                    build_5.request = request_1.id
-                    build_5.__class__ = ShowRequest
-                    work.taken.append(build_5)
+                build_4 = DraftShowRequest()
+                build_4.run = after.spec.id
+                build_4.request = request_1.id
+                build_4.__class__ = ShowRequest
+                work.taken.append(build_4)
 
 
 def evict_controller_and_close_requests(work, before, after):
@@ -2986,292 +2943,151 @@ def disarm_closing_and_evict_closed_controller(work, before, after):
     work.given.append(build_2)
 
 
-def orphan(work, before, after):
-    grace_1 = after.policy.orphan_grace_seconds
-    held_now_1 = after.orphan
-    released_1 = before is not None and after.attachments is before.attachments and (held_now_1 is not None)
-    if grace_1 is None or grace_1 <= 0 or after.state not in work.tables.orphan_states:
-        wanted_1 = False
-    else:
-        wanted_1 = released_1 or not after.attachments
-    if not wanted_1:
-        if held_now_1 is not None:
-            if held_now_1.due is not None:
-                build_1 = DraftDisarmTimer()
-                build_1.name = held_now_1.name
-                build_1.owner = held_now_1.owner
-                build_1.token = held_now_1.token
-                build_1.__class__ = DisarmTimer
-                work.given.append(build_1)
-            after.orphan = None
-    elif held_now_1 is None or work.plans.again or (held_now_1.due is None and after.state != 'waiting_for_human'):
-        owner_1 = after.id
-        due_1 = work.now + us(grace_1)
-        build_2 = DraftArmTimer()
-        build_2.name = 'orphan'
-        build_2.owner = owner_1
-        build_2.due = due_1
-        build_2.token = work.token
-        build_2.__class__ = ArmTimer
-        work.taken.append(build_2)
-        taken_timer_1 = DraftTimer()
-        taken_timer_1.name = 'orphan'
-        taken_timer_1.owner = owner_1
-        taken_timer_1.due = due_1
-        taken_timer_1.token = work.token
-        taken_timer_1.__class__ = Timer
-        after.orphan = taken_timer_1
+RUN_PLAN = {
+    None: {
+        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
+        'running': register_controller_and_open_its_segment_and_compare_deadline,
+        'waiting_for_human': register_controller_and_show_requests,
+        'ready': nothing,
+        'interrupted': nothing,
+        'stopped': nothing,
+        'error': nothing,
+    },
+    'starting': {
+        'starting': change_segment,
+        'running': change_segment_and_disarm_queue_deadline_and_compare_deadline,
+        'waiting_for_human': show_requests_and_end_its_segment_and_disarm_queue_deadline,
+        'ready': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+        'interrupted': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+        'stopped': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+        'error': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+    },
+    'running': {
+        'starting': change_segment_and_arm_queue_deadline_and_disarm_deadline,
+        'running': change_segment_and_compare_deadline,
+        'waiting_for_human': show_requests_and_end_its_segment_and_disarm_deadline,
+        'ready': evict_controller_and_end_its_segment_and_disarm_deadline,
+        'interrupted': evict_controller_and_end_its_segment_and_disarm_deadline,
+        'stopped': evict_controller_and_end_its_segment_and_disarm_deadline,
+        'error': evict_controller_and_end_its_segment_and_disarm_deadline,
+    },
+    'waiting_for_human': {
+        'starting': close_requests_and_open_its_segment_and_arm_queue_deadline,
+        'running': close_requests_and_open_its_segment_and_compare_deadline,
+        'waiting_for_human': compare_requests,
+        'ready': evict_controller_and_close_requests,
+        'interrupted': evict_controller_and_close_requests,
+        'stopped': evict_controller_and_close_requests,
+        'error': evict_controller_and_close_requests,
+    },
+    'ready': {
+        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
+        'running': register_controller_and_open_its_segment_and_compare_deadline,
+        'waiting_for_human': register_controller_and_show_requests,
+        'ready': nothing,
+        'interrupted': nothing,
+        'stopped': nothing,
+        'error': nothing,
+    },
+    'interrupted': {
+        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
+        'running': register_controller_and_open_its_segment_and_compare_deadline,
+        'waiting_for_human': register_controller_and_show_requests,
+        'ready': nothing,
+        'interrupted': nothing,
+        'stopped': nothing,
+        'error': nothing,
+    },
+    'stopped': {
+        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
+        'running': register_controller_and_open_its_segment_and_compare_deadline,
+        'waiting_for_human': register_controller_and_show_requests,
+        'ready': nothing,
+        'interrupted': nothing,
+        'stopped': nothing,
+        'error': nothing,
+    },
+    'error': {
+        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
+        'running': register_controller_and_open_its_segment_and_compare_deadline,
+        'waiting_for_human': register_controller_and_show_requests,
+        'ready': nothing,
+        'interrupted': nothing,
+        'stopped': nothing,
+        'error': nothing,
+    },
+}
 
+EXECUTION_PLAN = {
+    None: {
+        'pending': offer_to_begin,
+        'executing': nothing,
+        'closing': arm_closing,
+        'settled': nothing,
+        'abandoned': nothing,
+    },
+    'pending': {
+        'pending': nothing,
+        'executing': take_offer_back,
+        'closing': take_offer_back_and_arm_closing,
+        'settled': take_offer_back,
+        'abandoned': take_offer_back,
+    },
+    'executing': {
+        'pending': offer_to_begin,
+        'executing': nothing,
+        'closing': arm_closing,
+        'settled': nothing,
+        'abandoned': nothing,
+    },
+    'closing': {
+        'pending': offer_to_begin_and_disarm_closing_and_evict_closed_controller,
+        'executing': disarm_closing_and_evict_closed_controller,
+        'closing': nothing,
+        'settled': disarm_closing_and_evict_closed_controller,
+        'abandoned': disarm_closing_and_evict_closed_controller,
+    },
+    'settled': {
+        'pending': offer_to_begin,
+        'executing': nothing,
+        'closing': arm_closing,
+        'settled': nothing,
+        'abandoned': nothing,
+    },
+    'abandoned': {
+        'pending': offer_to_begin,
+        'executing': nothing,
+        'closing': arm_closing,
+        'settled': nothing,
+        'abandoned': nothing,
+    },
+}
 
-def time_orphan(work, before, after):
-    if after.orphan is not None and after.orphan.due is None:
-        grace_1 = after.policy.orphan_grace_seconds
-        held_now_1 = after.orphan
-        released_1 = before is not None and after.attachments is before.attachments and (held_now_1 is not None)
-        if grace_1 is None or grace_1 <= 0 or after.state not in work.tables.orphan_states:
-            wanted_1 = False
-        else:
-            wanted_1 = released_1 or not after.attachments
-        if not wanted_1:
-            if held_now_1 is not None:
-                if held_now_1.due is not None:
-                    build_1 = DraftDisarmTimer()
-                    build_1.name = held_now_1.name
-                    build_1.owner = held_now_1.owner
-                    build_1.token = held_now_1.token
-                    build_1.__class__ = DisarmTimer
-                    work.given.append(build_1)
-                after.orphan = None
-        elif held_now_1 is None or work.plans.again or (held_now_1.due is None and after.state != 'waiting_for_human'):
-            owner_1 = after.id
-            due_1 = work.now + us(grace_1)
-            build_2 = DraftArmTimer()
-            build_2.name = 'orphan'
-            build_2.owner = owner_1
-            build_2.due = due_1
-            build_2.token = work.token
-            build_2.__class__ = ArmTimer
-            work.taken.append(build_2)
-            taken_timer_1 = DraftTimer()
-            taken_timer_1.name = 'orphan'
-            taken_timer_1.owner = owner_1
-            taken_timer_1.due = due_1
-            taken_timer_1.token = work.token
-            taken_timer_1.__class__ = Timer
-            after.orphan = taken_timer_1
-
-
-PLANS = Plans({
-        None: {
-            'starting': (register_controller_and_open_its_segment_and_arm_queue_deadline,),
-            'running': (register_controller_and_open_its_segment_and_compare_deadline,),
-            'waiting_for_human': (register_controller_and_show_requests,),
-            'ready': (),
-            'interrupted': (),
-            'stopped': (),
-            'error': (),
-        },
-        'starting': {
-            'starting': (change_segment,),
-            'running': (change_segment_and_disarm_queue_deadline_and_compare_deadline,),
-            'waiting_for_human': (show_requests_and_end_its_segment_and_disarm_queue_deadline,),
-            'ready': (evict_controller_and_end_its_segment_and_disarm_queue_deadline,),
-            'interrupted': (evict_controller_and_end_its_segment_and_disarm_queue_deadline,),
-            'stopped': (evict_controller_and_end_its_segment_and_disarm_queue_deadline,),
-            'error': (evict_controller_and_end_its_segment_and_disarm_queue_deadline,),
-        },
-        'running': {
-            'starting': (change_segment_and_arm_queue_deadline_and_disarm_deadline,),
-            'running': (change_segment_and_compare_deadline,),
-            'waiting_for_human': (show_requests_and_end_its_segment_and_disarm_deadline,),
-            'ready': (evict_controller_and_end_its_segment_and_disarm_deadline,),
-            'interrupted': (evict_controller_and_end_its_segment_and_disarm_deadline,),
-            'stopped': (evict_controller_and_end_its_segment_and_disarm_deadline,),
-            'error': (evict_controller_and_end_its_segment_and_disarm_deadline,),
-        },
-        'waiting_for_human': {
-            'starting': (close_requests_and_open_its_segment_and_arm_queue_deadline,),
-            'running': (close_requests_and_open_its_segment_and_compare_deadline,),
-            'waiting_for_human': (compare_requests,),
-            'ready': (evict_controller_and_close_requests,),
-            'interrupted': (evict_controller_and_close_requests,),
-            'stopped': (evict_controller_and_close_requests,),
-            'error': (evict_controller_and_close_requests,),
-        },
-        'ready': {
-            'starting': (register_controller_and_open_its_segment_and_arm_queue_deadline,),
-            'running': (register_controller_and_open_its_segment_and_compare_deadline,),
-            'waiting_for_human': (register_controller_and_show_requests,),
-            'ready': (),
-            'interrupted': (),
-            'stopped': (),
-            'error': (),
-        },
-        'interrupted': {
-            'starting': (register_controller_and_open_its_segment_and_arm_queue_deadline,),
-            'running': (register_controller_and_open_its_segment_and_compare_deadline,),
-            'waiting_for_human': (register_controller_and_show_requests,),
-            'ready': (),
-            'interrupted': (),
-            'stopped': (),
-            'error': (),
-        },
-        'stopped': {
-            'starting': (register_controller_and_open_its_segment_and_arm_queue_deadline,),
-            'running': (register_controller_and_open_its_segment_and_compare_deadline,),
-            'waiting_for_human': (register_controller_and_show_requests,),
-            'ready': (),
-            'interrupted': (),
-            'stopped': (),
-            'error': (),
-        },
-        'error': {
-            'starting': (register_controller_and_open_its_segment_and_arm_queue_deadline,),
-            'running': (register_controller_and_open_its_segment_and_compare_deadline,),
-            'waiting_for_human': (register_controller_and_show_requests,),
-            'ready': (),
-            'interrupted': (),
-            'stopped': (),
-            'error': (),
-        },
-    }, {
-        None: {
-            'pending': (offer_to_begin,),
-            'executing': (),
-            'closing': (arm_closing,),
-            'settled': (),
-            'abandoned': (),
-        },
-        'pending': {
-            'pending': (),
-            'executing': (take_offer_back,),
-            'closing': (take_offer_back_and_arm_closing,),
-            'settled': (take_offer_back,),
-            'abandoned': (take_offer_back,),
-        },
-        'executing': {
-            'pending': (offer_to_begin,),
-            'executing': (),
-            'closing': (arm_closing,),
-            'settled': (),
-            'abandoned': (),
-        },
-        'closing': {
-            'pending': (offer_to_begin_and_disarm_closing_and_evict_closed_controller,),
-            'executing': (disarm_closing_and_evict_closed_controller,),
-            'closing': (),
-            'settled': (disarm_closing_and_evict_closed_controller,),
-            'abandoned': (disarm_closing_and_evict_closed_controller,),
-        },
-        'settled': {
-            'pending': (offer_to_begin,),
-            'executing': (),
-            'closing': (arm_closing,),
-            'settled': (),
-            'abandoned': (),
-        },
-        'abandoned': {
-            'pending': (offer_to_begin,),
-            'executing': (),
-            'closing': (arm_closing,),
-            'settled': (),
-            'abandoned': (),
-        },
-    }, {
-        None: {
-            'ready': (orphan,),
-            'starting': (orphan,),
-            'running': (orphan,),
-            'waiting_for_human': (orphan,),
-            'interrupted': (orphan,),
-            'error': (orphan,),
-            'stopped': (),
-        },
-        'ready': {
-            'ready': (),
-            'starting': (),
-            'running': (),
-            'waiting_for_human': (),
-            'interrupted': (),
-            'error': (),
-            'stopped': (orphan,),
-        },
-        'starting': {
-            'ready': (),
-            'starting': (),
-            'running': (),
-            'waiting_for_human': (),
-            'interrupted': (),
-            'error': (),
-            'stopped': (orphan,),
-        },
-        'running': {
-            'ready': (),
-            'starting': (),
-            'running': (),
-            'waiting_for_human': (),
-            'interrupted': (),
-            'error': (),
-            'stopped': (orphan,),
-        },
-        'waiting_for_human': {
-            'ready': (time_orphan,),
-            'starting': (time_orphan,),
-            'running': (time_orphan,),
-            'waiting_for_human': (),
-            'interrupted': (time_orphan,),
-            'error': (time_orphan,),
-            'stopped': (orphan,),
-        },
-        'interrupted': {
-            'ready': (),
-            'starting': (),
-            'running': (),
-            'waiting_for_human': (),
-            'interrupted': (),
-            'error': (),
-            'stopped': (orphan,),
-        },
-        'error': {
-            'ready': (),
-            'starting': (),
-            'running': (),
-            'waiting_for_human': (),
-            'interrupted': (),
-            'error': (),
-            'stopped': (orphan,),
-        },
-        'stopped': {
-            'ready': (orphan,),
-            'starting': (orphan,),
-            'running': (orphan,),
-            'waiting_for_human': (orphan,),
-            'interrupted': (orphan,),
-            'error': (orphan,),
-            'stopped': (),
-        },
-    }, False)
-TABLES = attrs.evolve(KERNEL.tables, plans=PLANS)
+execution = EXECUTION_PLAN
 it__12 = {
-    **KERNEL.handling[RunAsked][4],
-    'RunAsked': (way_RunAsked,),
+    'RunAsked': way_RunAsked,
+    'RunAsked.faulty': in_turn(KERNEL.handling[RunAsked][4]['RunAsked.faulty']),
 }
 it__18 = {
-    **KERNEL.handling[ExecutionSettled][4],
-    'ExecutionSettled.Value': (way_ExecutionSettled_Value,),
+    'ExecutionSettled.Value': way_ExecutionSettled_Value,
+    'ExecutionSettled.Failure': in_turn(KERNEL.handling[ExecutionSettled][4]['ExecutionSettled.Failure']),
+    'ExecutionSettled.Parked': in_turn(KERNEL.handling[ExecutionSettled][4]['ExecutionSettled.Parked']),
+    'ExecutionSettled.NoneType': in_turn(KERNEL.handling[ExecutionSettled][4]['ExecutionSettled.NoneType']),
 }
 it__2 = {
-    **KERNEL.handling[StartRun][4],
-    'StartRun': (way_StartRun,),
+    'StartRun': way_StartRun,
+    'StartRun.interrupt': in_turn(KERNEL.handling[StartRun][4]['StartRun.interrupt']),
 }
 it__9 = {
-    **KERNEL.handling[Decide][4],
-    'Decide.approve': (way_Decide_approve,),
-    'Decide.answer': (way_Decide_answer,),
-    'Decide.reject_and_continue': (way_Decide_reject_and_continue,),
+    'Decide.approve': way_Decide_approve,
+    'Decide.answer': way_Decide_answer,
+    'Decide.reject_and_continue': way_Decide_reject_and_continue,
+    'Decide.reject': in_turn(KERNEL.handling[Decide][4]['Decide.reject']),
 }
-plans = TABLES.plans
-tables = TABLES
+plans = KERNEL.tables.plans
+run = RUN_PLAN
+session__1 = KERNEL.tables.plans.session
+tables = KERNEL.tables
 STEPS = {
     StartRun: step_StartRun,
     Begin: step_Begin,
