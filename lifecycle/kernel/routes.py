@@ -193,12 +193,16 @@ def answer_of(work: Work, request: Request) -> Answer | None:
     """Make the answer that closes a request: the decision, or the denial that an expiry stands for."""
     given = work.input
     if isinstance(given, Decide):
-        decision = given.decision, given.kind, given.content, given.by
-    elif isinstance(given, TimerFired) and request.on_expiry != "keep":
-        decision = "", "expired", None, "timer expiry"
-    else:
-        return None
-    return build_answer(request.id, request.kind, request.body, request.digest, *decision, work.now)
+        return answered(work, request, given.decision, given.kind, given.content, given.by)
+    if isinstance(given, TimerFired) and request.on_expiry != "keep":
+        return answered(work, request, "", "expired", None, "timer expiry")
+    return None
+
+
+def answered(work: Work, request: Request, decision: str, kind: str, content: str | None, by: str) -> Answer:
+    """Make an answer to a request, given now."""
+    r = request
+    return build_answer(r.id, r.kind, r.body, r.digest, decision, kind, content, by, work.now)
 
 
 # -- on whom ----------------------------------------------------------------------------------------------------------

@@ -91,10 +91,10 @@ from lifecycle.kernel.replies import Stale
 from lifecycle.kernel.routes import DECISION_ROUTES
 from lifecycle.kernel.routes import SETTLED_ROUTES
 from lifecycle.kernel.routes import WHO
-from lifecycle.kernel.routes import answer_of
 from lifecycle.kernel.routes import fault_of_park
 from lifecycle.kernel.routes import run_of_slot
 from lifecycle.kernel.tables import Faulty
+from lifecycle.kernel.values import Answer
 from lifecycle.kernel.values import Closed
 from lifecycle.kernel.values import Ended
 from lifecycle.kernel.values import Execution
@@ -111,6 +111,7 @@ from lifecycle.kernel.work import thawed_queued
 from lifecycle.machines.request import is_last_open
 
 DraftAdmitted = twin_of(Admitted).kind
+DraftAnswer = twin_of(Answer).kind
 DraftArmTimer = twin_of(ArmTimer).kind
 DraftAsked = twin_of(Asked).kind
 DraftCallCode = twin_of(CallCode).kind
@@ -707,7 +708,39 @@ def way_Decide_approve(work):
             session_1.head = twin_1
             work.runs += ((head_1, twin_1),)
             run_1 = twin_1
-        answer_1 = answer_of(work, request_1)
+        given_2 = work.input
+        if isinstance(given_2, Decide):
+            decision_1 = given_2.decision
+            kind_1 = given_2.kind
+            content_1 = given_2.content
+            by_1 = given_2.by
+            r_1 = request_1
+            answer_of_1 = DraftAnswer()
+            answer_of_1.request = r_1.id
+            answer_of_1.question = r_1.kind
+            answer_of_1.body = r_1.body
+            answer_of_1.digest = r_1.digest
+            answer_of_1.decision = decision_1
+            answer_of_1.kind = kind_1
+            answer_of_1.content = content_1
+            answer_of_1.by = by_1
+            answer_of_1.at = work.now
+            answer_of_1.__class__ = Answer
+        elif isinstance(given_2, TimerFired) and request_1.on_expiry != 'keep':
+            r_2 = request_1
+            answer_of_1 = DraftAnswer()
+            answer_of_1.request = r_2.id
+            answer_of_1.question = r_2.kind
+            answer_of_1.body = r_2.body
+            answer_of_1.digest = r_2.digest
+            answer_of_1.decision = ''
+            answer_of_1.kind = 'expired'
+            answer_of_1.content = None
+            answer_of_1.by = 'timer expiry'
+            answer_of_1.at = work.now
+            answer_of_1.__class__ = Answer
+        else:
+            answer_of_1 = None
         if request_1.state == 'open':
             count_1 = 0
             for request_3 in run_1.requests:
@@ -730,7 +763,7 @@ def way_Decide_approve(work):
                 closed_1.state = 'answered'
                 closed_1.asked_at = request_1.asked_at
                 closed_1.expiry = None
-                closed_1.answer = answer_1
+                closed_1.answer = answer_of_1
                 closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
                 closed_1.__class__ = Request
                 batch_1 = run_1.requests
@@ -779,7 +812,7 @@ def way_Decide_approve(work):
                     closed_1.state = 'answered'
                     closed_1.asked_at = request_1.asked_at
                     closed_1.expiry = None
-                    closed_1.answer = answer_1
+                    closed_1.answer = answer_of_1
                     closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
                     closed_1.__class__ = Request
                     batch_1 = run_1.requests
@@ -830,7 +863,39 @@ def way_Decide_answer(work):
             session_1.head = twin_1
             work.runs += ((head_1, twin_1),)
             run_1 = twin_1
-        answer_1 = answer_of(work, request_1)
+        given_2 = work.input
+        if isinstance(given_2, Decide):
+            decision_1 = given_2.decision
+            kind_1 = given_2.kind
+            content_1 = given_2.content
+            by_1 = given_2.by
+            r_1 = request_1
+            answer_of_1 = DraftAnswer()
+            answer_of_1.request = r_1.id
+            answer_of_1.question = r_1.kind
+            answer_of_1.body = r_1.body
+            answer_of_1.digest = r_1.digest
+            answer_of_1.decision = decision_1
+            answer_of_1.kind = kind_1
+            answer_of_1.content = content_1
+            answer_of_1.by = by_1
+            answer_of_1.at = work.now
+            answer_of_1.__class__ = Answer
+        elif isinstance(given_2, TimerFired) and request_1.on_expiry != 'keep':
+            r_2 = request_1
+            answer_of_1 = DraftAnswer()
+            answer_of_1.request = r_2.id
+            answer_of_1.question = r_2.kind
+            answer_of_1.body = r_2.body
+            answer_of_1.digest = r_2.digest
+            answer_of_1.decision = ''
+            answer_of_1.kind = 'expired'
+            answer_of_1.content = None
+            answer_of_1.by = 'timer expiry'
+            answer_of_1.at = work.now
+            answer_of_1.__class__ = Answer
+        else:
+            answer_of_1 = None
         if request_1.state == 'open':
             count_1 = 0
             for request_3 in run_1.requests:
@@ -853,7 +918,7 @@ def way_Decide_answer(work):
                 closed_1.state = 'answered'
                 closed_1.asked_at = request_1.asked_at
                 closed_1.expiry = None
-                closed_1.answer = answer_1
+                closed_1.answer = answer_of_1
                 closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
                 closed_1.__class__ = Request
                 batch_1 = run_1.requests
@@ -902,7 +967,7 @@ def way_Decide_answer(work):
                     closed_1.state = 'answered'
                     closed_1.asked_at = request_1.asked_at
                     closed_1.expiry = None
-                    closed_1.answer = answer_1
+                    closed_1.answer = answer_of_1
                     closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
                     closed_1.__class__ = Request
                     batch_1 = run_1.requests
@@ -953,7 +1018,39 @@ def way_Decide_reject_and_continue(work):
             session_1.head = twin_1
             work.runs += ((head_1, twin_1),)
             run_1 = twin_1
-        answer_1 = answer_of(work, request_1)
+        given_2 = work.input
+        if isinstance(given_2, Decide):
+            decision_1 = given_2.decision
+            kind_1 = given_2.kind
+            content_1 = given_2.content
+            by_1 = given_2.by
+            r_1 = request_1
+            answer_of_1 = DraftAnswer()
+            answer_of_1.request = r_1.id
+            answer_of_1.question = r_1.kind
+            answer_of_1.body = r_1.body
+            answer_of_1.digest = r_1.digest
+            answer_of_1.decision = decision_1
+            answer_of_1.kind = kind_1
+            answer_of_1.content = content_1
+            answer_of_1.by = by_1
+            answer_of_1.at = work.now
+            answer_of_1.__class__ = Answer
+        elif isinstance(given_2, TimerFired) and request_1.on_expiry != 'keep':
+            r_2 = request_1
+            answer_of_1 = DraftAnswer()
+            answer_of_1.request = r_2.id
+            answer_of_1.question = r_2.kind
+            answer_of_1.body = r_2.body
+            answer_of_1.digest = r_2.digest
+            answer_of_1.decision = ''
+            answer_of_1.kind = 'expired'
+            answer_of_1.content = None
+            answer_of_1.by = 'timer expiry'
+            answer_of_1.at = work.now
+            answer_of_1.__class__ = Answer
+        else:
+            answer_of_1 = None
         if request_1.state == 'open':
             count_1 = 0
             for request_3 in run_1.requests:
@@ -976,7 +1073,7 @@ def way_Decide_reject_and_continue(work):
                 closed_1.state = 'answered'
                 closed_1.asked_at = request_1.asked_at
                 closed_1.expiry = None
-                closed_1.answer = answer_1
+                closed_1.answer = answer_of_1
                 closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
                 closed_1.__class__ = Request
                 batch_1 = run_1.requests
@@ -1025,7 +1122,7 @@ def way_Decide_reject_and_continue(work):
                     closed_1.state = 'answered'
                     closed_1.asked_at = request_1.asked_at
                     closed_1.expiry = None
-                    closed_1.answer = answer_1
+                    closed_1.answer = answer_of_1
                     closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
                     closed_1.__class__ = Request
                     batch_1 = run_1.requests
