@@ -15,7 +15,7 @@ help:
 	@echo 'make soak      draw and tour for an hour what make test does for a minute'
 	@echo 'make bench     measure, beside the floors'
 	@echo 'make lint      check style, types and layers only'
-	@echo 'make diagrams  write anew what is generated: pictures and tables'
+	@echo 'make diagrams  write anew what is generated: straight steps, pictures and tables'
 	@echo 'make clean     take away what make and the tools left behind'
 
 run: $(VENV)/.wheel
@@ -26,6 +26,7 @@ bench: $(VENV)/.wheel
 
 # What is generated describes the tree as it is: no wheel stands between them, be it stale or not.
 diagrams: $(VENV)/.tools
+	PYTHONPATH=$(CURDIR) $(BIN)/python straight/writing.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m lifecycle draw
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/explanation/pictures.py
 	PYTHONPATH=$(CURDIR) $(BIN)/python docs/reference/tables.py

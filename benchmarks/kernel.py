@@ -51,19 +51,26 @@ def completed(execution: int, token: int) -> Input:
     return RunCompleted("r-1", '{"deleted":3}', execution, token)
 
 
-def life() -> int:
-    """Live once, making each input when it is its turn; return how many hooks that took."""
-    first = step(None, start(), SECOND)
-    assert first.session is not None and first.session.execution is not None
-    execution = first.session.execution.id
-    second = step(first.session, Begin("r-1", execution), 2 * SECOND)
-    assert second.session is not None and second.session.execution is not None
-    token = second.session.execution.token
-    third = step(second.session, asked(execution, token), 3 * SECOND)
-    fourth = step(third.session, decide(), 4 * SECOND)
-    fifth = step(fourth.session, settled(execution, token), 5 * SECOND)
-    assert fifth.session is not None and fifth.session.state == "ready" and fifth.session.execution is None
-    return sum(len(one.hooks) for one in (first, second, third, fourth, fifth))
+def life() -> Session | None:
+    """Live once, making each input when it is its turn; return what is left."""
+    session = step(None, start(), SECOND).session
+    assert session is not None and session.execution is not None
+    execution = session.execution.id
+    session = step(session, Begin("r-1", execution), 2 * SECOND).session
+    assert session is not None and session.execution is not None
+    token = session.execution.token
+    session = step(session, asked(execution, token), 3 * SECOND).session
+    session = step(session, decide(), 4 * SECOND).session
+    return step(session, settled(execution, token), 5 * SECOND).session
+
+
+def hooks_of(inputs: tuple[Input, ...]) -> int:
+    """Count the hooks that a life takes."""
+    session, count = None, 0
+    for at, given in enumerate(inputs, 1):
+        taken = step(session, given, at * SECOND)
+        session, count = taken.session, count + len(taken.hooks)
+    return count
 
 
 def recorded(apart: bool = False) -> tuple[Input, ...]:
@@ -91,7 +98,11 @@ def bare_trigger() -> Model:
 
 def measure(rounds: int) -> list[Figure]:
     """Measure the mean step of a life."""
-    hooks, inputs, longer = life(), recorded(), recorded(apart=True)
+    inputs, longer = recorded(), recorded(apart=True)
+    left = life()
+    if left is None or left.state != "ready" or left.head is not None or left.execution is not None:
+        raise RuntimeError(f"a life does not end at rest: {left}")
+    hooks = hooks_of(inputs)
     model: object = bare_trigger()
 
     def lives() -> None:

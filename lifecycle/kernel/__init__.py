@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifecycle.kernel import straight as _straight  # noqa: F401  (it gives the kernel its straight steps)
 from lifecycle.kernel.engine import KERNEL, Kernel, Step, due, step, timers
 from lifecycle.kernel.explaining import Explanation, allowed, explain
 from lifecycle.kernel.invariants import broken

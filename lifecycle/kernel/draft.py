@@ -22,9 +22,10 @@ class Twin(Generic[T]):
     """The four generated functions of a record: for a type checker the twin *is* the record, so rules read plainly.
 
     ``thaw(record)`` and ``make(*fields)`` give a twin, ``freeze(twin)`` the record; ``build(*fields)`` gives a record
-    at once, twice as fast as its own ``__init__``, and checks and converts nothing.
+    at once, twice as fast as its own ``__init__``, and checks and converts nothing. ``kind`` is the class of the twin.
     """
 
+    kind: type[T]
     thaw: Callable[[T], T]
     make: Callable[..., T]
     freeze: Callable[[T], T]
@@ -51,7 +52,25 @@ def twin_of(record: type[T]) -> Twin[T]:
     )
     scope: dict[str, Any] = {"_record": record, "_kind": kind}
     exec(source, scope)
-    return Twin(scope["thaw"], scope["make"], scope["freeze"], scope["build"])
+    GENERATED.update({id(scope[name].__code__): (source, scope) for name in ("thaw", "make", "freeze", "build")})
+    scope["_codes"] = [scope[name].__code__ for name in ("thaw", "make", "freeze", "build")]
+    return Twin(kind, scope["thaw"], scope["make"], scope["freeze"], scope["build"])
+
+
+GENERATED: dict[int, tuple[str, dict[str, Any]]] = {}
+"""The text of every function generated here, and what its names stand for, by the address of its code."""
+
+
+def thawing(record: type[T], *arguments: str, **changed: str) -> Callable[..., T]:
+    """Generate a thaw that gives some fields another value at once: expressions over ``_was`` and the arguments."""
+    names = [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", record))]
+    sets = "; ".join(f"_new.{name} = {changed.get(name, f'_was.{name}')}" for name in names)
+    scope: dict[str, Any] = {"_kind": twin_of(record).kind}
+    source = f"def thaw({', '.join(('_was', *arguments))}):\n _new = _kind(); {sets}; return _new\n"
+    exec(source, scope)
+    thaw: Callable[..., T] = scope["thaw"]
+    GENERATED[id(thaw.__code__)] = source, scope
+    return thaw
 
 
 def with_quick_init(record: type[T]) -> type[T]:
@@ -69,7 +88,7 @@ def with_quick_init(record: type[T]) -> type[T]:
     by_name = [text for text, one in zip(named, fields, strict=True) if one.kw_only]
     arguments = ", ".join(["_self", *positional, *(["*", *by_name] if by_name else [])])
     sets = "; ".join(f"_self.{one.name} = {one.name}" for one in fields)
-    scope: dict[str, Any] = {"_record": record, "_kind": type(twin.make(*fields)), **defaults}
+    scope: dict[str, Any] = {"_record": record, "_kind": twin.kind, **defaults}
     scope["_thaw"] = object.__dict__["__class__"].__set__  # a frozen class refuses every other way
     exec(f"def __init__({arguments}): _thaw(_self, _kind); {sets}; _self.__class__ = _record", scope)
     setattr(record, "__init__", scope["__init__"])  # noqa: B010  (a type checker knows it from the fields)

@@ -19,7 +19,7 @@ from lifecycle.hooks import Hook
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.finding import answers_given
 from lifecycle.kernel.firing import ACTS, pump, run_acts
-from lifecycle.kernel.holds import EXECUTION_RULES, RUN_RULES, settle, timer
+from lifecycle.kernel.holds import EXECUTION_RULES, RUN_RULES, SESSION_RULES, settle, timer
 from lifecycle.kernel.inputs import (
     AbortRun,
     AbortSession,
@@ -49,6 +49,7 @@ from lifecycle.kernel.replies import (
 from lifecycle.kernel.routes import CHOOSERS, ROUTES, Effect, Fire, effects
 from lifecycle.kernel.tables import (
     Faulty,
+    Plans,
     Tables,
     birth_acts,
     compiled_plan,
@@ -103,14 +104,22 @@ def compiled(machines: Iterable[Machine]) -> Tables:
         execution=compiled_rows(execution, ACTS),
         session=compiled_rows(session, ACTS),
         request=compiled_rows(request, ACTS),
-        run_plan=compiled_plan(run, RUN_RULES, again=False),
-        run_again=compiled_plan(run, RUN_RULES, again=True),
-        execution_plan=compiled_plan(execution, EXECUTION_RULES, again=False),
-        execution_again=compiled_plan(execution, EXECUTION_RULES, again=True),
+        plans=compiled_plans(run, execution, session, again=False),
+        plans_again=compiled_plans(run, execution, session, again=True),
         orphan_states=states_holding(session, held.ORPHAN),
         segment_states=states_holding(run, held.SEGMENT),
         expiry_held=held.EXPIRY in state_named(request, "open").holds,
         births={machine.name: birth_acts(machine, ACTS) for machine in by_name.values()},
+    )
+
+
+def compiled_plans(run: Machine, execution: Machine, session: Machine, again: bool) -> Plans:
+    """Read out of the machines what their holds do when a step is over."""
+    return Plans(
+        compiled_plan(run, RUN_RULES, again),
+        compiled_plan(execution, EXECUTION_RULES, again),
+        compiled_plan(session, SESSION_RULES, again),
+        again,
     )
 
 
@@ -138,38 +147,25 @@ class Kernel:
         known = self.handling.get(type(given))
         if known is None:
             return unchanged(session, malformed(given), "known_input")
-        find, judges, choose, way, ways, reply = known
-        if session is not None and now < session.now:
-            now = session.now
-        about = None if find is None else find(session, given, now)
-        for judge in judges:
-            spoken = judge(session, given, about)
-            if spoken is not None:
-                return unchanged(session, spoken, judge.__name__)
-        if find is about_timer and about[0].name == "orphan":  # type: ignore[index]
-            assert session is not None
-            grace = held_grace(session, now)
-            if grace is not None:
-                return rearmed(session, now, grace)
-        if session is not None and session.state != "stopped":
-            twin = thaw_session(session)
-            twin.revision += 1
-            twin.now = now
-        else:
-            twin = thawed_or_opened(session, given, now)
-        work = begun(self.tables, session, twin, given, now, about)
+        return taken(self.tables, known, session, given, now)
+
+
+class StraightKernel(Kernel):
+    """The kernel of the declared machines; what it does on the commonest inputs is written out in ``straight``."""
+
+    __slots__ = ("straight",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.straight: Mapping[type[Input], Callable[[Session | None, Any, int], Step]] = {}
+
+    def step(self, session: Session | None, given: Input, now: int) -> Step:
+        """Take the step that is written out for this kind of input; where there is none, go the long way."""
         try:
-            for effect in way if choose is None else ways[choose(work, given)]:
-                effect(work)
-            if work.moves:
-                pump(work)
-            settle(work)
-        except Faulty as fault:
-            return unchanged(session, broken(fault), "tables")
-        twin.__class__ = Session
-        every = (*work.given, *work.taken, *work.edges)
-        said = DONE if reply is None else reply(work)
-        return build_step(twin, every, said, tuple(work.moves), work.ended, work.closed, None, True)
+            straight = self.straight[type(given)]
+        except KeyError:
+            return super().step(session, given, now)
+        return straight(session, given, now)
 
 
 Way = tuple[Effect, ...]
@@ -190,6 +186,37 @@ def handling(kind: type[Input], ways: Mapping[str, Way]) -> Handling:
     return ABOUT.get(kind), JUDGES[kind], choose, way, ways, REPLIES.get(kind)
 
 
+def taken(tables: Tables, known: Handling, session: Session | None, given: Input, now: int) -> Step:
+    """Take the step of an input, by all that is known about its kind."""
+    find, judges, choose, way, ways, reply = known
+    if session is not None and now < session.now:
+        now = session.now
+    about = None if find is None else find(session, given, now)
+    for judge in judges:
+        spoken = judge(session, given, about)
+        if spoken is not None:
+            return unchanged(session, spoken, judge.__name__)
+    if find is about_timer and about[0].name == "orphan":  # type: ignore[index]
+        assert session is not None
+        grace = held_grace(session, now)
+        if grace is not None:
+            return rearmed(session, now, grace)
+    work = begun(tables, session, given, now, about)
+    try:
+        for effect in way if choose is None else ways[choose(work, given)]:
+            effect(work)
+        if work.moves:
+            pump(work)
+        settle(work)
+    except Faulty as fault:
+        return unchanged(session, broken(fault), "tables")
+    after = work.session
+    after.__class__ = Session
+    every = (*work.given, *work.taken, *work.edges)
+    said = DONE if reply is None else reply(work)
+    return build_step(after, every, said, tuple(work.moves), work.ended, work.closed, None, True)
+
+
 # -- before the work --------------------------------------------------------------------------------------------------
 
 
@@ -207,39 +234,6 @@ def broken(fault: Faulty) -> Rejection:
     """Report what the tables do not allow."""
     rule = (("rule", "tables"),)
     return Rejection("InvariantBroken", "kernel", str(fault), "nothing was committed; report it with the journal", rule)
-
-
-def thawed_or_opened(session: Session | None, given: Input, now: int) -> Session:
-    """Thaw a stopped session for its next revision; a StartRun opens a session, or its next incarnation."""
-    if isinstance(given, StartRun):
-        return opened(session, given, now)
-    assert session is not None
-    twin = thaw_session(session)
-    twin.revision += 1
-    twin.now = now
-    return twin
-
-
-thaw_session = SESSIONS.thaw
-
-
-def opened(past: Session | None, given: StartRun, now: int) -> Session:
-    """Open an incarnation of the session id; it inherits an execution that is still closing."""
-    stands_on = given.floor if past is None else past
-    return SESSIONS.make(
-        given.session,
-        1 if stands_on is None else stands_on.incarnation + 1,
-        1 if stands_on is None else stands_on.revision + 1,
-        SESSION.initial,
-        None,
-        now,
-        given.policy,
-        None,
-        (),
-        None if past is None else past.execution,
-        (),
-        None,
-    )
 
 
 # -- the orphan timer -------------------------------------------------------------------------------------------------
@@ -364,7 +358,7 @@ def due(session: Session, now: int) -> TimerFired | None:
     return TimerFired(first.name, first.owner, first.token)
 
 
-KERNEL = Kernel()
+KERNEL = StraightKernel()
 """The kernel of the declared machines."""
 
 step = KERNEL.step

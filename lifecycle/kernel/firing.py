@@ -8,6 +8,7 @@ to what a row says.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from lifecycle import hooks
 from lifecycle.declaration import Send
@@ -85,16 +86,20 @@ def fire_session(work: Work, trigger: str) -> None:
 def row_by_guards(rows: tuple[CompiledRow, ...], open_requests: int) -> CompiledRow | None:
     """Return the first row whose guards agree; they see how many requests were open before the step."""
     for row in rows:
-        for guard in row.conditions:
-            if guard.test is None or guard.test(open_requests=open_requests) is not True:
-                break
-        else:
-            for guard in row.unless:
-                if guard.test is None or guard.test(open_requests=open_requests) is not False:
-                    break
-            else:
-                return row
+        if agrees(row, open_requests):
+            return row
     return None
+
+
+def agrees(row: CompiledRow, open_requests: int) -> bool:
+    """Say whether the guards of a row let it be taken; one without a test asks nothing."""
+    for guard in row.conditions:
+        if guard.test is not None and guard.test(open_requests=open_requests) is not True:
+            return False
+    for guard in row.unless:  # noqa: SIM110
+        if guard.test is not None and guard.test(open_requests=open_requests) is not False:
+            return False
+    return True
 
 
 def fire_request(work: Work, run: Run, request: Request, trigger: str, answer: Answer | None, why: object) -> None:
@@ -212,16 +217,19 @@ def pump(work: Work) -> None:
     slot = session.execution
     if slot is not None and slot.state in FINAL_EXECUTION_STATES:
         session.execution = slot = None
-    if session.head is None:
-        if not session.queue:
-            return
-        head = thawed_run(work, session.queue[0].spec.id)
-        session.head, session.queue = head, session.queue[1:]
-        fire_run(work, head, "promote", None)
-    if slot is None:
-        waiting = session.head
-        if waiting is not None and waiting.state in NEEDS_CODE:
-            offer_execution(work, waiting)
+    if session.head is None and session.queue:
+        promote_next(work)
+    head = session.head
+    if slot is None and head is not None and head.state in NEEDS_CODE:
+        offer_execution(work, head)
+
+
+def promote_next(work: Work) -> None:
+    """Make the first of the queue the head."""
+    session = work.session
+    head = thawed_run(work, session.queue[0].spec.id)
+    session.head, session.queue = head, session.queue[1:]
+    fire_run(work, head, "promote", None)
 
 
 def offer_execution(work: Work, head: Run) -> None:
@@ -268,6 +276,7 @@ def act_abandoned(work: Work, slot: Execution, why: object) -> None:
     work.edges += (hooks.ReportAbandoned(slot.run, slot.id),)
 
 
+@cache
 def act_next(machine: str, item: object) -> Act:
     """Count a number of the run up; a new attempt starts from the full deadline."""
     assert isinstance(item, Next)
@@ -290,6 +299,7 @@ def act_send(machine: str, item: object) -> Act:
     return SENDS[machine, item.machine](item.trigger)
 
 
+@cache
 def send_execution(trigger: str) -> Act:
     """Reach only the execution of the row's own run, while it is live."""
 
@@ -301,6 +311,7 @@ def send_execution(trigger: str) -> Act:
     return act
 
 
+@cache
 def send_session(trigger: str) -> Act:
     """Reach the session from its head only: a queued run moves nobody else."""
 
@@ -318,6 +329,7 @@ def send_session(trigger: str) -> Act:
     return act
 
 
+@cache
 def send_run(trigger: str) -> Act:
     """Reach the run from its execution."""
 
@@ -327,6 +339,7 @@ def send_run(trigger: str) -> Act:
     return act
 
 
+@cache
 def send_own_run(trigger: str) -> Act:
     """Reach the run from one of its requests: the subject is the run already."""
 

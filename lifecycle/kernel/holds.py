@@ -15,7 +15,7 @@ from lifecycle import hooks
 from lifecycle.kernel.draft import twin_of
 from lifecycle.kernel.firing import dismiss
 from lifecycle.kernel.tables import HoldRule
-from lifecycle.kernel.values import Execution, Request, Run, Timer, us
+from lifecycle.kernel.values import Execution, Request, Run, Session, Timer, us
 from lifecycle.kernel.work import Work
 from lifecycle.machines import held
 
@@ -138,7 +138,7 @@ def compare_requests(work: Work, before: Run, after: Run) -> None:
     give_back_requests(work, before, after)
     for request in after.requests:
         if request.state == "open":
-            if work.again:
+            if work.plans.again:
                 take_request_again(work, after, request)
             elif not still_open(before.requests, request.id):
                 take_request(work, after, request)
@@ -231,25 +231,30 @@ def evict_closed_controller(work: Work, before: Execution | None, after: Executi
 # -- what a session holds ---------------------------------------------------------------------------------------------
 
 
-def orphan(work: Work) -> None:
+def orphan(work: Work, before: Session | None, after: Session) -> None:
     """The orphan timer: while the session is not stopped and nobody is attached.
 
     One that is held says that nobody was attached; who is attached is asked only where that may have changed.
     """
-    session, before = work.session, work.before
-    grace = session.policy.orphan_grace_seconds
-    held_now = session.orphan
-    released = before is not None and session.attachments is before.attachments and held_now is not None
-    if grace is None or grace <= 0 or session.state not in work.tables.orphan_states:
+    grace = after.policy.orphan_grace_seconds
+    held_now = after.orphan
+    released = before is not None and after.attachments is before.attachments and held_now is not None
+    if grace is None or grace <= 0 or after.state not in work.tables.orphan_states:
         wanted = False
     else:
-        wanted = released or not session.attachments
+        wanted = released or not after.attachments
     if not wanted:
         if held_now is not None:
             give_back_timer(work, held_now)
-            session.orphan = None
-    elif held_now is None or work.again or (held_now.due is None and session.state != "waiting_for_human"):
-        session.orphan = taken_timer(work, "orphan", session.id, work.now + us(grace))
+            after.orphan = None
+    elif held_now is None or work.plans.again or (held_now.due is None and after.state != "waiting_for_human"):
+        after.orphan = taken_timer(work, "orphan", after.id, work.now + us(grace))
+
+
+def time_orphan(work: Work, before: Session | None, after: Session) -> None:
+    """Give an orphan timer that was held without a time one: the session waits no more."""
+    if after.orphan is not None and after.orphan.due is None:
+        orphan(work, before, after)
 
 
 # -- the whole ---------------------------------------------------------------------------------------------------------
@@ -267,6 +272,9 @@ EXECUTION_RULES = {
     held.CLOSING: HoldRule(arm_closing, disarm_closing),
     held.CONTROLLER: HoldRule(None, evict_closed_controller),
 }
+SESSION_RULES = {
+    held.ORPHAN: HoldRule(orphan, orphan, again=orphan, left={"waiting_for_human": time_orphan}),
+}
 """The rules of each hold, in the order in which their hooks are emitted. The controller of an execution is that of its
 run, taken long before.
 """
@@ -276,26 +284,20 @@ def settle(work: Work) -> None:
     """Compare what is held before and after the whole step, append the hooks, set the timers; freeze each owner then.
 
     The orphan timer comes last, and only if what it depends on has changed: who is attached, what the state holds, the
-    process. One held without a time is over, too, when the session no longer waits. Nothing else is read: what a step
-    does to runs is independent of who watches.
+    process. Nothing else is read: what a step does to runs is independent of who watches.
     """
-    tables, again = work.tables, work.again
-    run_plan = tables.run_again if again else tables.run_plan
+    plans = work.plans
     for run_before, run in work.runs:
-        for rule in run_plan[None if run_before is None else run_before.state][run.state]:
+        for rule in plans.run[None if run_before is None else run_before.state][run.state]:
             rule(work, run_before, run)
         run.__class__ = Run
-    if work.executions:
-        execution_plan = tables.execution_again if again else tables.execution_plan
-        for slot_before, slot in work.executions:
-            for rule in execution_plan[None if slot_before is None else slot_before.state][slot.state]:
-                rule(work, slot_before, slot)
-            slot.__class__ = Execution
+    for slot_before, slot in work.executions:
+        for rule in plans.execution[None if slot_before is None else slot_before.state][slot.state]:
+            rule(work, slot_before, slot)
+        slot.__class__ = Execution
     before, session = work.before, work.session
-    if before is None or again or session.attachments is not before.attachments:
-        orphan(work)
-    elif session.state != before.state:
-        holding = tables.orphan_states
-        timeless = before.state == "waiting_for_human" and session.orphan is not None and session.orphan.due is None
-        if timeless or (session.state in holding) is not (before.state in holding):
-            orphan(work)
+    if before is None or session.attachments is not before.attachments:
+        orphan(work, before, session)
+    else:
+        for rule in plans.session[before.state][session.state]:
+            rule(work, before, session)

@@ -145,6 +145,16 @@ def effects(route: tuple[Fire | Effect, ...]) -> tuple[Effect, ...]:
     return tuple([one.effect() if isinstance(one, Fire) else one for one in route])
 
 
+def in_turn(effects: tuple[Effect, ...]) -> Effect:
+    """Return one effect for all of a route."""
+
+    def every(work: Work) -> None:
+        for effect in effects:
+            effect(work)
+
+    return every
+
+
 # -- why --------------------------------------------------------------------------------------------------------------
 
 
@@ -183,12 +193,16 @@ def answer_of(work: Work, request: Request) -> Answer | None:
     """Make the answer that closes a request: the decision, or the denial that an expiry stands for."""
     given = work.input
     if isinstance(given, Decide):
-        decision = given.decision, given.kind, given.content, given.by
-    elif isinstance(given, TimerFired) and request.on_expiry != "keep":
-        decision = "", "expired", None, "timer expiry"
-    else:
-        return None
-    return build_answer(request.id, request.kind, request.body, request.digest, *decision, work.now)
+        return answered(work, request, given.decision, given.kind, given.content, given.by)
+    if isinstance(given, TimerFired) and request.on_expiry != "keep":
+        return answered(work, request, "", "expired", None, "timer expiry")
+    return None
+
+
+def answered(work: Work, request: Request, decision: str, kind: str, content: str | None, by: str) -> Answer:
+    """Make an answer to a request, given now."""
+    r = request
+    return build_answer(r.id, r.kind, r.body, r.digest, decision, kind, content, by, work.now)
 
 
 # -- on whom ----------------------------------------------------------------------------------------------------------
@@ -332,7 +346,7 @@ def release_all(work: Work) -> None:
     """Let go of what died with the last process; what is held is taken again when the step is compared."""
     given = work.input
     assert isinstance(given, Recovered)
-    work.again = True
+    work.plans = work.tables.plans_again
     work.session.attachments = ()
     work.session.policy = given.policy
     every_run(work)

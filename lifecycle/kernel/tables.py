@@ -26,21 +26,25 @@ class HoldRule:
     """The rules of a hold: one for a step that takes it (none: there is nothing to take), one for a step that gives it up.
 
     ``kept`` is asked where the states before and after both hold it, if what is held can change all the same; ``again``
-    takes its place under recovery, because what a process held in memory is gone with it.
+    takes its place under recovery, because what a process held in memory is gone with it. What is held otherwise in one
+    state has ``left`` in place of ``kept`` for the steps that leave it.
     """
 
     taken: Rule | None
     given: Rule
     kept: Rule | None = None
     again: Rule | None = None
+    left: Mapping[str, Rule] = attrs.field(factory=dict)
 
-    def between(self, before: bool, after: bool, again: bool) -> Rule | None:
-        """Return the rule for a step, by whether it is held before and after; none if there is nothing to do."""
-        if before is not after:
-            return self.taken if after else self.given
-        if not after:
+    def between(self, before: str | None, after: str, holding: frozenset[str], again: bool) -> Rule | None:
+        """Return the rule for a step, by its states before and after, and those that hold it; none: nothing to do."""
+        if (before in holding) is not (after in holding):
+            return self.taken if after in holding else self.given
+        if after not in holding:
             return None
-        return self.again or self.kept if again else self.kept
+        if again and self.again is not None:
+            return self.again
+        return self.kept if before is None or before == after else self.left.get(before, self.kept)
 
 
 class Faulty(Exception):
@@ -63,6 +67,16 @@ Plan = dict[str | None, dict[str, tuple[Rule, ...]]]
 
 
 @attrs.frozen(eq=False)
+class Plans:
+    """What holds do when a step is over, by the states before and after it; ``again``: a process took the session over."""
+
+    run: Plan
+    execution: Plan
+    session: Plan
+    again: bool
+
+
+@attrs.frozen(eq=False)
 class Tables:
     """The machines of a kernel, compiled: rows by machine, state and trigger; hold rules by states before and after."""
 
@@ -71,10 +85,8 @@ class Tables:
     execution: Steps
     session: Steps
     request: Steps
-    run_plan: Plan
-    run_again: Plan
-    execution_plan: Plan
-    execution_again: Plan
+    plans: Plans
+    plans_again: Plans
     orphan_states: frozenset[str]
     segment_states: frozenset[str]
     expiry_held: bool
@@ -140,15 +152,15 @@ def birth_acts(machine: Machine, acts: Mapping[object, Callable[[str, object], A
 
 
 def compiled_plan(machine: Machine, rules: Mapping[Hold, HoldRule], again: bool) -> Plan:
-    """Read out of a machine which hold rules to call, by the states before and after a step."""
-    holds: dict[str | None, frozenset[Hold]] = {state.name: frozenset(state.holds) for state in machine.states}
-    holds[None] = frozenset()
+    """Read out of a machine what its holds do when a step is over, by the states before and after it."""
+    names = [state.name for state in machine.states]
+    holding = {hold: states_holding(machine, hold) for hold in rules}
 
     def planned(before: str | None, after: str) -> tuple[Rule, ...]:
-        found = [one.between(hold in holds[before], hold in holds[after], again) for hold, one in rules.items()]
-        return tuple(rule for rule in found if rule is not None)
+        found = [rule.between(before, after, holding[hold], again) for hold, rule in rules.items()]
+        return tuple([rule for rule in found if rule is not None])
 
-    return {before: {after: planned(before, after) for after in holds if after is not None} for before in holds}
+    return {before: {after: planned(before, after) for after in names} for before in (None, *names)}
 
 
 def states_holding(machine: Machine, hold: Hold) -> frozenset[str]:

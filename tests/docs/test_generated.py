@@ -6,6 +6,7 @@ law of this file: a stale page fails, and ``make diagrams`` is the remedy.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,7 @@ def loaded(name: str) -> ModuleType:
 
 
 FILES = files()
+STRAIGHT = loaded("straight/writing.py")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -43,6 +45,12 @@ def test_every_machine_has_its_pictures_and_none_is_left_over() -> None:
     """There is a picture, a diagram and a page of tables for each declared machine, and nothing else in the gallery."""
     forms = {f"{machine.name}{end}" for machine in DECLARED for end in (".svg", ".mmd", ".md")}
     assert {*forms, "README.md", "whole.svg", "life.svg"} == {one.name for one in (ROOT / "diagrams").iterdir()}
+
+
+def test_straight_steps_are_fresh() -> None:
+    """The straight steps are what the machines, routes, judges and holds say now; how they are laid out is no matter."""
+    written, fresh = (ast.dump(ast.parse(text)) for text in (STRAIGHT.PAGE.read_text("utf-8"), STRAIGHT.page()))
+    assert fresh == written, "stale: run make diagrams"
 
 
 @pytest.mark.parametrize("name", ["lifecycle.svg", "counterexample.svg"])

@@ -179,10 +179,15 @@ class Ledger:
 # -- the driver -------------------------------------------------------------------------------------------------------
 
 
+PLAIN = Kernel()
+"""The kernel of the declared machines that goes the long way on every input."""
+
+
 class World:
     """Drive one session: ``go`` lets an input arrive, ``wait`` lets time pass.
 
-    ``strict`` worlds check the invariants and the ledger after each step; a mutant is driven in a lenient one.
+    ``strict`` worlds check the invariants and the ledger after each step, and that the long way is the same as the
+    straight one; a mutant is driven in a lenient one.
     """
 
     def __init__(self, kernel: Kernel = KERNEL, policy: Policy = NO_GRACE, strict: bool | None = None) -> None:
@@ -250,6 +255,8 @@ class World:
             self.closed[closed.run, closed.request.id] = closed.request
         if self.strict:
             assert broken(before, step) is None, (broken(before, step), given, step)
+            plain = PLAIN.step(before, given, self.now)
+            assert (plain, plain.session is before) == (step, step.session is before)
             self.ledger.enter(given, step)
             if step.session is not None:
                 assert self.ledger.held == self.ledger.expected(step.session)
