@@ -15,7 +15,7 @@ from lifecycle.check.shared.configuration import Workers
 from lifecycle.check.shared.scene import Deed
 from lifecycle.check.shared.state import BEATING, GONE, NOBODY, OPEN, TAKEN_OUT, State
 from lifecycle.kernel.inputs import Recovered
-from lifecycle.kernel.lease import LOST
+from lifecycle.kernel.lease import LOST, TAKEN_BACK
 
 Says = Callable[[Deed], bool]
 
@@ -67,11 +67,6 @@ def is_its(deed: Deed, state: State) -> bool:
     return line is not None and (state.holder, state.epoch) == (number_of(deed), line.epoch)
 
 
-def has_another(deed: Deed) -> bool:
-    """Say whether the session is another worker's, whatever became of that."""
-    return deed.before.holder not in (NOBODY, number_of(deed))
-
-
 def is_taken(deed: Deed) -> bool:
     """Say whether a step took the session that was there."""
     return deed.before.session != 0 and deed.before.holder != number_of(deed)
@@ -121,6 +116,11 @@ def is_told_so(deed: Deed) -> bool:
     return not moved or deed.why == LOST
 
 
+def is_left_or_its(deed: Deed) -> bool:
+    """Let a worker answer, or call code, only if the session is its own, as it believes."""
+    return deed.what.startswith("not ") or is_its(deed, deed.before)
+
+
 def is_heard_of_again(deed: Deed) -> bool:
     """Let all that a worker holds last again after its heartbeat, however late that comes."""
     return deed.before.processes[deed.worker].row == BEATING
@@ -140,10 +140,15 @@ def always(deed: Deed) -> bool:
 # -- what is asked ----------------------------------------------------------------------------------------------------
 
 
+def is_asked_no_more(deed: Deed) -> bool:
+    """Say whether something was refused for which nobody asked any more."""
+    return deed.why == TAKEN_BACK
+
+
 def is_asked_still(deed: Deed) -> bool:
     """Do what is asked once, and nothing that was taken back or answered."""
     request = deed.before.request
-    return not deed.asked or (request.state == OPEN and request.applied == 0)
+    return not deed.asked or deed.why is not None or (request.state == OPEN and request.applied == 0)
 
 
 def reply_is_there(deed: Deed) -> bool:
@@ -168,10 +173,10 @@ CLAUSES = (
     Clause("one-holder", frozenset({"kept"}), is_taken, counts_up),
     Clause("one-holder", frozenset({"kept"}), is_taken, recovers),
     Clause("one-holder", frozenset({"left"}), always, is_anothers),
-    Clause("one-holder", frozenset({"answered"}), always, lambda deed: is_its(deed, deed.before)),
-    Clause("one-holder", frozenset({"called"}), always, lambda deed: is_its(deed, deed.before)),
+    Clause("one-holder", frozenset({"answered", "not answered"}), is_fenced, is_left_or_its),
+    Clause("one-holder", frozenset({"called", "not called"}), is_fenced, is_left_or_its),
     Clause("one-holder", frozenset({"beat"}), always, is_heard_of_again),
-    Clause("asked-once", frozenset({"kept", "answered"}), lambda deed: deed.asked, is_asked_still),
+    Clause("asked-once", frozenset({"kept", "answered", "refused"}), is_asked_no_more, is_asked_still),
     Clause("asked-once", frozenset({"kept", "answered"}), lambda deed: deed.asked, reply_is_there),
     Clause("asked-once", frozenset({"heard"}), always, heard_what_was_said),
     Clause("asked-once", frozenset({"taken back"}), always, nothing_was_done),

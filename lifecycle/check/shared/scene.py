@@ -300,6 +300,7 @@ class Scene:
         """Call the code that was granted, after a look whether the session is still held here."""
         process = self.processes[place]
         if self.world.conduct.looks_before_it_calls and self.is_lost(process):
+            self.done("not called", place, process.line)
             self.reload(place)
             return
         self.done("called", place, process.line)
@@ -385,6 +386,8 @@ class Scene:
             self.answer(stepped)
             more = {"name": name, "stepped": stepped, "asked": True, "into": self.now()}
             self.deeds.append(Deed("answered", place, before, line, **more))  # type: ignore[arg-type]
+        else:
+            self.done("not answered", place, line, name=name, stepped=stepped, asked=True)
         self.change(place, has_asked=False)
 
 
