@@ -17,6 +17,9 @@ from lifecycle.errors import Invalid
 FORMATS = {"mermaid": ".mmd", "dot": ".dot", "svg": ".svg", "png": ".png", "table": ".md", "json": ".json"}
 """The formats, with the ends of file names that stand for them."""
 
+LIVES = ("svg", "png")
+"""Those in which a life is drawn."""
+
 FOLDER = Path("diagrams")
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -65,8 +68,8 @@ def draw(
 
 def form_of_life(out: Path | None) -> str:
     """Return the format that a file name asks for, of a life; SVG if there is none."""
-    form = "svg" if out is None else form_of(out)
-    if form not in ("svg", "png"):
+    form = "svg" if out is None else next((name for name in LIVES if out.name.lower().endswith(FORMATS[name])), "")
+    if not form:
         raise Invalid(f"file {out}", "a life is drawn as SVG or PNG", "let its name end in .svg or .png")
     return form
 

@@ -11,9 +11,13 @@ from pathlib import Path
 
 from lifecycle.check.replay import SECOND, Lived
 from lifecycle.check.retracing import retraced
+from lifecycle.check.shared.configuration import Workers
+from lifecycle.check.shared.life import SharedLived
+from lifecycle.check.shared.telling import retraced as retraced_shared
 from lifecycle.check.slices import PERFORM
 from lifecycle.check.story import Counterexample
 from lifecycle.check.world import Stepper
+from lifecycle.check.worlds import world_named
 from lifecycle.cli.drawing import form_of_life
 from lifecycle.cli.pictures import as_bytes, put
 from lifecycle.cli.reading import tell_where_it_begins
@@ -50,10 +54,17 @@ def happened(entry: Entry) -> Happened:
 
 def life_of_counterexample(name: str, example: Counterexample, kernel: Stepper) -> Life:
     """Live a counterexample again, and return what happened in it; what goes on for ever, once."""
-    way = retraced(example, kernel)
-    steps = list(steps_of((*way.lived, *(way.forever or ()))))
+    world = world_named(example.configuration)
+    if isinstance(world, Workers):
+        shared = retraced_shared(example, world, kernel)
+        forever = bool(shared.forever)
+        steps = list(shared_steps_of((*shared.lived, *(shared.forever or ()))))
+    else:
+        way = retraced(example, kernel)
+        forever = bool(way.forever)
+        steps = list(steps_of((*way.lived, *(way.forever or ()))))
     if example.forever is not None and steps:
-        ever = "for ever so" if way.forever else "for ever nothing"
+        ever = "for ever so" if forever else "for ever nothing"
         steps.append(Happened(steps[-1].number + 1, steps[-1].now + SECOND, None, note=ever, bad=True))
     return life_of(name, steps)
 
@@ -70,3 +81,16 @@ def steps_of(lived: Iterable[Lived]) -> Iterator[Happened]:
             yield Happened(number, one.at, one.given, note=broken or one.name, bad=bool(broken))
         else:
             yield Happened(number, one.at, one.given, one.step.moves, one.step.hooks, broken, bool(broken))
+
+
+def shared_steps_of(lived: Iterable[SharedLived]) -> Iterator[Happened]:
+    """Read what was lived by several workers: what one of them did by its name, and the step that was kept of it.
+
+    A shared world has an order and no clock: a second stands for each move.
+    """
+    for number, one in enumerate(lived, 1):
+        broken = f"breaks {one.next.broken}" if one.next.broken else ""
+        kept = next((deed.stepped for deed in one.next.deeds if deed.what == "kept" and deed.stepped is not None), None)
+        moves, hooks = ((), ()) if kept is None else (kept.step.moves, kept.step.hooks)
+        note = f"{one.next.name}: {broken}" if broken else one.next.name
+        yield Happened(number, number * SECOND, None, moves, hooks, note, bool(broken))

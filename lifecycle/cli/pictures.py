@@ -15,6 +15,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import attrs
+
 from lifecycle.cli.target import debug_traceback, in_short, named
 from lifecycle.cli.writing import Output, on_one_line
 from lifecycle.declaration import Machine
@@ -47,7 +49,8 @@ def drawn(target: str, form: str, store: str | None, machine: str | None) -> byt
         return rendered(graph_of_session(store, target, machine or "session"), form)
     if target == WHOLE:
         if form not in ("svg", "png"):
-            raise Invalid(f"--format {form}", "all machines together are a picture only", "use svg or png")
+            fact = "all machines together are a picture only"
+            raise Invalid(f"machine {WHOLE}", fact, "add --format svg, or --out FILE that ends in .svg or .png")
         return as_bytes(whole(), form)
     return rendered(graph_of(machine_at(target)), form)
 
@@ -58,16 +61,19 @@ def rendered(graph: Graph, form: str) -> bytes:
 
 
 def as_bytes(text: str, form: str) -> bytes:
-    """Return the bytes of a file."""
-    return png(text) if form == "png" else text.encode()
+    """Return the bytes of a file; half of a letter, which none can hold, is written as an escape."""
+    return png(text) if form == "png" else text.encode(errors="backslashreplace")
 
 
 def machine_at(target: str) -> Machine:
     """Return the machine that a target names: one of the declared ones, or somebody's own."""
+    from lifecycle.cli.command import checked
+
     for one in DECLARED:
         if one.name == target:
             return one
     if ":" not in target:
+        checked("machine", target)  # an empty name, or one that is no text
         known = ", ".join(one.name for one in DECLARED)
         fact = "no declared machine has this name"
         raise Invalid(f"machine {target}", fact, f"name one of {known}, or module:name or path.py:name")
@@ -116,15 +122,15 @@ def graph_of_session(path: str, name: str, machine: str) -> Graph:
             raise NotFound(f"session {name}", f"not known in {look.name}", "`lifecycle show` lists what there is")
         moves = [move for entry in look.journal(name) for move in entry.moves if move[0] == machine]
         present = kept.session.state if machine == "session" else None
-    subjects = [subject for _, subject, *_ in moves]
     last = moves[-1][1] if moves else None
     if not moves and present is None:
         raise Invalid(f"session {name}", f"its journal tells of no {machine}", "draw another machine of it")
     mine = [move for move in moves if move[1] == last or machine == "session"]
     counted = Counter((source or "", trigger, dest) for _, _, trigger, source, dest in mine)
     taken = tuple((*way, times) for way, times in counted.items())
-    assert subjects or present
-    return graph_of(declared[machine], seen=Seen(present or mine[-1][4], taken))
+    graph = graph_of(declared[machine], seen=Seen(present or mine[-1][4], taken))
+    whose = "" if machine == "session" else f"{machine.capitalize()} {last} of session "
+    return attrs.evolve(graph, sentence=f"{whose or 'Session '}{name}, and the path it took.")
 
 
 # -- what is written --------------------------------------------------------------------------------------------------
@@ -137,7 +143,7 @@ def put(output: Output, content: bytes, out: Path | None, checking: bool) -> int
     if checking:
         return compared(output, {out: content})
     write({out: content})
-    output.say(f"{out} is written")
+    output.say(f"{on_one_line(str(out))} is written")
     return DONE
 
 
@@ -183,7 +189,7 @@ def same(path: Path, content: bytes) -> bool:
     """Say whether a file has this content."""
     if not path.exists():
         return False
-    with refused_in_words(path):
+    with refused_in_words(path, "read"):
         return path.read_bytes() == content
 
 
@@ -191,11 +197,10 @@ def write(contents: dict[Path, bytes]) -> None:
     """Write files."""
     for path, content in contents.items():
         with refused_in_words(path):
-            place = Path(os.path.realpath(path))
-            if place.exists() and not (place.is_file() or place.is_dir()):
-                place.write_bytes(content)  # a pipe or a device is written to, never replaced
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                path.write_bytes(content)  # a pipe or a device is written to, never replaced
             else:
-                replace(place, content)
+                replace(Path(os.path.realpath(path)), content)
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -220,11 +225,11 @@ def mask() -> int:
 
 
 @contextlib.contextmanager
-def refused_in_words(path: Path):  # type: ignore[no-untyped-def]
+def refused_in_words(path: Path, done: str = "written"):  # type: ignore[no-untyped-def]
     """Say in one sentence what the system refuses."""
     try:
         yield
     except FileNotFoundError:
         raise Invalid(f"file {path}", "there is no such folder", "make it, or name another file") from None
     except OSError as fault:
-        raise Invalid(f"file {path}", f"it cannot be written ({fault.strerror})", "name another") from None
+        raise Invalid(f"file {path}", f"it cannot be {done} ({fault.strerror})", "name another") from None

@@ -9,6 +9,7 @@ states that several triggers leave alike: an arrow from its edge is one from eac
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
@@ -20,16 +21,23 @@ FRAME_LINES_MIN = 2
 
 FRAMES_MAX = 3
 
+SOURCES_MAX = 7
+"""How many states lines are drawn from to one card; of more, nobody follows them, and the card says where it leads from."""
+
 
 @attrs.frozen
 class Line:
-    """One row on a card, of all its sources: the trigger, guards, marks, timers; ``times`` it was taken."""
+    """One row on a card, of all its sources: the trigger, guards, marks, timers; ``times`` it was taken.
+
+    ``together``: rows that differ by their guards only are counted as one, for a journal does not tell them apart.
+    """
 
     trigger: str
     guards: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
     timers: tuple[str, ...] = ()
     times: int = 0
+    together: bool = False
 
 
 @attrs.frozen
@@ -40,6 +48,11 @@ class Card:
     dest: str
     lines: tuple[Line, ...]
     frame: int | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Say whether it leads from so many states that it says so, instead of a line from each."""
+        return self.frame is None and len(self.sources) > SOURCES_MAX
 
 
 @attrs.frozen
@@ -128,7 +141,8 @@ def cards_of(graph: Graph, alike: dict[Alike, list[Way]], frames: Sequence[tuple
             left = tuple(dict.fromkeys(way.source for way in rest))
             lines.setdefault((left, dest, None), []).append(line_of(graph, rest))
     for (sources, dest, at), several in lines.items():
-        yield Card(sources, dest, tuple(several), at)
+        rows = Counter(line.trigger for line in several)
+        yield Card(sources, dest, tuple(attrs.evolve(one, together=rows[one.trigger] > 1) for one in several), at)
 
 
 def line_of(graph: Graph, ways: Sequence[Way]) -> Line:

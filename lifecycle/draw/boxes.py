@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from lifecycle.draw.arranging import Line, Sheet
+from lifecycle.draw.arranging import Card, Line, Sheet
 from lifecycle.draw.graph import Held, Mark, Place, Way
 from lifecycle.draw.measuring import shortened, visible, width_of
 
@@ -164,10 +164,38 @@ def centred(box: Box, alone: bool) -> Box:
 # -- a card -----------------------------------------------------------------------------------------------------------
 
 
-def box_of_lines(lines: Sequence[Line]) -> Box:
-    """Set a card: a line for each trigger, with its guards and marks."""
+def box_of_card(card: Card, sheet: Sheet) -> Box:
+    """Set a card; one that no lines lead to says where it leads from."""
+    return box_of_lines(card.lines, words_of_sources(card, sheet), f"from {', '.join(map(visible, card.sources))}")
+
+
+def words_of_sources(card: Card, sheet: Sheet) -> str:
+    """Say which states a crowded card leads from, by those it does not lead from if they are few."""
+    if not card.crowded:
+        return ""
+    others = [place for place in sheet.graph.places if place.name not in card.sources]
+    if not others:
+        return "from every state"
+    if all(place.final for place in others) and sum(place.final for place in sheet.graph.places) == len(others):
+        return "from every state that is not final"
+    if len(others) <= EXCEPTED_MAX:
+        return f"from every state but {', '.join(visible(place.name) for place in others)}"
+    return f"from {len(card.sources)} states"
+
+
+ABOVE_MAX = 60
+
+EXCEPTED_MAX = 2
+"""So many states are named that a crowded card does not lead from."""
+
+
+def box_of_lines(lines: Sequence[Line], above: str = "", whole: str = "") -> Box:
+    """Set a card: a line for each trigger, with its guards and marks; ``above`` them, and for whoever points at it."""
     parts: list[Text | Chip | Rule] = []
     bottom = 3.0
+    if above:
+        parts.append(Text(PAD, bottom + 13, shortened(above, ABOVE_MAX), SMALL, "dim", False, whole))
+        bottom += 14
     for at, line in enumerate(lines):
         if at and (lines[at - 1].marks or line.marks):
             parts.append(Rule(bottom + 2))
@@ -192,7 +220,7 @@ def parts_of_line(line: Line, y: float, width_max: float, bold: bool = True) -> 
         parts.append(guards)
         x += guards.width + 6
     if line.times:
-        times = text_at(x, y + 16, f"× {line.times}", SMALL, "seen", True)  # noqa: RUF001
+        times = text_at(x, y + 16, f"× {line.times}{' together' * line.together}", SMALL, "seen", True)  # noqa: RUF001
         parts.append(times)
         x += times.width + 6
     chips = [chip_of_mark(mark) for mark in line.marks]

@@ -6,17 +6,29 @@ of this file: whatever is in a name, the text is DOT; and it is a picture of its
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 
 from lifecycle.draw.arranging import Card, Line, Sheet
-from lifecycle.draw.boxes import Box, box_of_birth, box_of_exit, box_of_lines, box_of_place, box_of_timer
+from lifecycle.draw.boxes import (
+    Box,
+    box_of_birth,
+    box_of_card,
+    box_of_exit,
+    box_of_place,
+    box_of_timer,
+    words_of_sources,
+)
 from lifecycle.draw.graph import Mark, Place
 
 INCH = 72.0
 
 ACROSS_MIN = 16
 """From so many states on there is less room between them."""
+
+LOOSE_MAX = 8
+"""How many states that no line touches stand side by side; of more, they stand below each other."""
 
 START = "start"
 
@@ -30,7 +42,7 @@ def boxes_of(sheet: Sheet) -> dict[str, Box]:
     """Return what stands in each node, by its id."""
     ids = ids_of(sheet)
     boxes = {ids[place.name]: box_of_place(place, sheet) for place in sheet.graph.places}
-    boxes |= {f"c{at}": box_of_lines(card.lines) for at, card in enumerate(sheet.cards)}
+    boxes |= {f"c{at}": box_of_card(card, sheet) for at, card in enumerate(sheet.cards)}
     boxes |= {f"f{at}": box_of_exit(frame.marks) for at, frame in enumerate(sheet.frames)}
     boxes |= {f"t{at}": box_of_timer(one.timer) for at, one in enumerate(sheet.dashed)}
     if sheet.graph.birth is not None:
@@ -70,7 +82,7 @@ def lines_of(sheet: Sheet) -> Iterator[str]:
             yield place_line(place, boxes[ids[place.name]], ids)
     for at, card in enumerate(sheet.cards):
         if frame_of(sheet, card) is None:
-            yield card_line(at, card, boxes)
+            yield card_line(sheet, at, boxes)
     for at, one in enumerate(sheet.dashed):
         yield node(f"t{at}", boxes[f"t{at}"], one.timer, 'style="rounded,dashed", fontsize=9')
     for at, card in enumerate(sheet.cards):
@@ -79,6 +91,17 @@ def lines_of(sheet: Sheet) -> Iterator[str]:
         source = ids[one.states[0]] if one.frame is None else f"f{one.frame}"
         yield f"{source} -> t{at} [style=dashed, arrowhead=none]"
         yield from (f"t{at} -> c{to} [style=dashed]" for to in one.cards)
+    loose = [ids[name] for name in loose_in(sheet)]
+    across = max(LOOSE_MAX, math.isqrt(len(loose)))
+    yield from (f"{above} -> {below} [style=invis]" for above, below in zip(loose, loose[across:], strict=False))
+
+
+def loose_in(sheet: Sheet) -> Iterator[str]:
+    """Yield the states that no line touches, for which Graphviz has no other place than beside each other."""
+    touched = {name for frame in sheet.frames for name in frame.states}
+    touched |= {name for one in sheet.dashed for name in one.states} | {card.dest for card in sheet.cards}
+    touched |= {name for card in sheet.cards if not card.crowded for name in card.sources}
+    yield from (one.name for one in sheet.graph.places if one.name not in {*touched, sheet.graph.initial})
 
 
 def births(sheet: Sheet, boxes: Mapping[str, Box], ids: Mapping[str, str]) -> Iterator[str]:
@@ -113,7 +136,7 @@ def frame_lines(sheet: Sheet, at: int, boxes: Mapping[str, Box], ids: Mapping[st
             yield "  " + place_line(place, boxes[ids[place.name]], ids)
     for number, card in enumerate(sheet.cards):
         if frame_of(sheet, card) == at:
-            yield "  " + card_line(number, card, boxes)
+            yield "  " + card_line(sheet, number, boxes)
     words = ", ".join(["every way out", *(words_of_mark(mark) for mark in frame.marks)])
     yield "  " + node(f"f{at}", boxes[f"f{at}"], words, 'color="#d0d7de", fontsize=9')
     for name in frame.states:
@@ -128,16 +151,18 @@ def place_line(place: Place, box: Box, ids: Mapping[str, str]) -> str:
     return node(ids[place.name], box, "\n".join([place.name, *held]), more)
 
 
-def card_line(at: int, card: Card, boxes: Mapping[str, Box]) -> str:
+def card_line(sheet: Sheet, at: int, boxes: Mapping[str, Box]) -> str:
     """Write a card."""
-    words = "\n".join(words_of_line(line) for line in card.lines)
-    return node(f"c{at}", boxes[f"c{at}"], words, 'color="#d0d7de", fontsize=9')
+    card = sheet.cards[at]
+    above = [words_of_sources(card, sheet)] if card.crowded else []
+    words = [*above, *(words_of_line(line) for line in card.lines)]
+    return node(f"c{at}", boxes[f"c{at}"], "\n".join(words), 'color="#d0d7de", fontsize=9')
 
 
 def edges_of(at: int, card: Card, ids: Mapping[str, str]) -> Iterator[str]:
-    """Write the arrow that a card stands on."""
+    """Write the arrow that a card stands on; no lines lead to one that says where it leads from."""
     if card.frame is None:
-        yield from (f"{ids[name]} -> c{at} [arrowhead=none]" for name in card.sources)
+        yield from () if card.crowded else (f"{ids[name]} -> c{at} [arrowhead=none]" for name in card.sources)
     else:
         yield f"f{card.frame} -> c{at} [arrowhead=none]"
     yield f"c{at} -> {ids[card.dest]}"

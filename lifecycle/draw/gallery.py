@@ -26,11 +26,11 @@ Written by `lifecycle draw` from the tables in `lifecycle/machines/`; `lifecycle
 fresh. Each machine is here as a picture, as a [Mermaid](https://mermaid.js.org) diagram and as tables.
 
 **How to read them.** A dot is where a machine begins; a state with two borders is final. A state shows what it holds,
-and below a line what happens in it without leaving it. On an arrow stands a card: a trigger with its guard in brackets,
-and what it makes the world do. A frame stands around states that are left alike: what leaves its edge leaves each of
-them, and the lowest line says what every one of these ways does. What is dashed is done by time: from the state that
-holds a timer, by the timer's name, to the trigger that it sends. Pairs of state and trigger that are refused or ignored
-are not in the pictures, but in the tables.
+and below a line what happens in it without leaving it. On an arrow stands a card: a trigger with its guard in
+brackets, and what it makes the world do. A frame stands around states that are left alike: what leaves its edge leaves
+each of them, and the lowest line says what every one of these ways does. A card that leads from many states says so on
+top. What is dashed is done by time: from the state that holds a timer, by the timer's name, to the trigger that it
+sends. Pairs of state and trigger that are refused or ignored are not in the pictures, but in the tables.
 
 ## The whole
 

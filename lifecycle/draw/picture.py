@@ -49,7 +49,16 @@ def headline(name: str, size: float) -> tuple[str, float]:
 
 def counted(graph: Graph) -> str:
     """Say how large a machine is, of which nobody says what it is."""
-    return f"{len(graph.places)} states, {len(graph.ways)} rows"
+    return f"{count(len(graph.places), 'state')}, {count(len(graph.ways), 'row')}"
+
+
+def count(number: int, what: str) -> str:
+    """Count things.
+
+    >>> count(1, "row"), count(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def title_of(graph: Graph) -> str:
@@ -73,10 +82,10 @@ def description_of(graph: Graph) -> str:
 def drawn(sheet: Sheet, layout: Layout, x: float, y: float) -> list[str]:
     """Draw frames, then lines, then what stands on them."""
     boxes, ids = boxes_of(sheet), ids_of(sheet)
-    seen = seen_cards(sheet)
+    seen, path = seen_cards(sheet), seen_ways(sheet)
     parts = [rect(x + left, y + top, width, height, "frame", 12) for left, top, width, height in layout.clusters]
-    for edge in sorted(layout.edges, key=lambda one: one.tail in seen or one.head in seen):
-        parts += arrow(edge, x, y, edge.tail in seen or (edge.head in seen))
+    for edge in sorted(layout.edges, key=lambda one: (one.tail, one.head) in path):
+        parts += arrow(edge, x, y, (edge.tail, edge.head) in path)
     for name, box in boxes.items():
         left, top = corner(layout.nodes[name], box, x, y)
         if name.startswith("s") and name != START:
@@ -105,6 +114,29 @@ def seen_cards(sheet: Sheet) -> frozenset[str]:
         and graph.seen.times("", graph.birth.trigger, graph.birth.dest)
     )
     return frozenset([*(f"c{at}" for at, card in enumerate(sheet.cards) if was_taken(card)), *(["b"] if born else [])])
+
+
+def seen_ways(sheet: Sheet) -> frozenset[tuple[str, str]]:
+    """Return the ends of the lines that were gone along: from the states that a card was reached from, and to its dest.
+
+    A dashed line is none: a journal tells that a trigger came, and not in every case that a timer sent it.
+    """
+    graph, ids = sheet.graph, ids_of(sheet)
+    found: set[tuple[str, str]] = set()
+    for at, card in enumerate(sheet.cards):
+        if was_taken(card):
+            found.add((f"c{at}", ids[card.dest]))
+            if card.frame is not None:
+                found.add((f"f{card.frame}", f"c{at}"))
+            found.update((ids[source], f"c{at}") for source in card.sources if was_left(graph, source, card))
+    if graph.birth is not None and "b" in seen_cards(sheet):
+        found |= {(START, "b"), ("b", ids[graph.birth.dest])}
+    return frozenset(found)
+
+
+def was_left(graph: Graph, source: str, card: Card) -> bool:
+    """Say whether any line of a card was taken in this source."""
+    return graph.seen is not None and any(graph.seen.times(source, line.trigger, card.dest) for line in card.lines)
 
 
 def was_taken(card: Card) -> bool:

@@ -116,11 +116,13 @@ def held_of(hold: Hold, fires: tuple[str, ...], taken: Iterable[str]) -> Held:
 def timeout_of(machine: Machine, state: str) -> Iterator[Held]:
     """Yield the timeout of a state as a timer it holds; only states of `transitions` have one.
 
-    What is called then is a trigger, if it has the name of one.
+    What is called then is a trigger, if it has the name of one; anything else is said beside it.
     """
     seconds, called = getattr(machine.ask, "timeouts", {}).get(state, (None, ()))
     if seconds is not None:
-        yield Held(f"timeout {seconds:g} s", True, tuple(name for name in called if name in machine.triggers))
+        others = ", ".join(name for name in called if name not in machine.triggers)
+        fires = tuple(name for name in called if name in machine.triggers)
+        yield Held(f"timeout {seconds:g} s{': ' * bool(others)}{others}", True, fires)
 
 
 def undeclared(machine: Machine) -> Iterator[Place]:

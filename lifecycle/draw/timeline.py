@@ -17,6 +17,7 @@ from lifecycle.draw import svg
 from lifecycle.draw.boxes import Text, text_at
 from lifecycle.draw.life import CLIENTS, LANES, RUN, SESSION, TIMER, Bar, Life
 from lifecycle.draw.measuring import shortened, visible, width_of
+from lifecycle.draw.reading import in_words
 from lifecycle.draw.svg import number, rect
 
 DETAIL_STEPS_MAX = 240
@@ -35,7 +36,7 @@ ROWS_MAX = 16
 ROOM = 110.0
 """How far what lasts still is drawn beyond the last step."""
 
-WIDTH_MIN = 660.0
+WIDTH_MIN = 690.0
 
 TONES = {
     **dict.fromkeys(("running", "executing"), "busy"),
@@ -68,7 +69,7 @@ def timeline(life: Life) -> str:
 def head(life: Life) -> Iterator[str]:
     """Yield what stands below the title."""
     lasted = elapsed(life.times[-1] - life.times[0]) if life.times else "nothing"
-    steps = f"{len(life.times):,} steps in {lasted}"
+    steps = f"{len(life.times):,} step{'' if len(life.times) == 1 else 's'} in {lasted}"
     yield svg.text(text_at(MARGIN, 46, steps, 11, "dim"))
 
 
@@ -270,7 +271,7 @@ class Stave:
     def _item_drawn(self, item: Item, x: float, y: float) -> Iterator[str]:
         """Yield a subject: its name, its bars, how they ended, what happened on them."""
         if item.subject:
-            shown = item.subject.partition(" ")[0] if item.lane == TIMER else item.subject
+            shown = in_words(item.subject.partition(" ")[0]) if item.lane == TIMER else item.subject
             yield svg.text(text_at(x + item.left + TICK, y + ABOVE - 3, shown, SMALL, "dim halo"))
         for bar in item.bars:
             yield from self._bar(bar, x, y + ABOVE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -146,6 +148,50 @@ def test_what_goes_on_for_ever_is_said_at_the_end() -> None:
     assert [("the connection of c1 drops", "off"), ("for ever nothing", "bad")] == told
 
 
+def test_counterexample_of_several_workers_is_drawn_over_time(tmp_path: Path) -> None:
+    """Given a mutant that only several workers notice, then what each of them did stands above what came of it."""
+    told = said("check", "--without", "taken-from-the-living", "--svg", "life.svg", cwd=tmp_path)
+    assert 1 == told.code
+    drawn = (tmp_path / "life.svg").read_text("utf-8")
+    assert all(
+        word in drawn for word in ("w1: ada starts r1", "w2 recovers the session: breaks one-holder", "starting")
+    )
+
+
+def test_picture_of_a_session_says_whose_it_is(store: str) -> None:
+    """Given a run of a session, then its picture names both, for the tables alone look alike in each."""
+    drawn = said("draw", "s", "--store", store, "--machine", "run", "--format", "svg").out
+    assert re.search(r">Run \S+ of session s, and the path it took.<", drawn)
+
+
+def test_half_of_a_letter_is_written_as_an_escape(tmp_path: Path) -> None:
+    """Given a name that no file can hold, then every form is written all the same, and JSON is read back to it."""
+    code = "from lifecycle import Machine\nhalf = Machine('half', ['\\ud800'], [])\n"
+    (tmp_path / "half.py").write_text(code, "utf-8")
+    for form in ("mermaid", "dot", "svg", "table", "json"):
+        told = said("draw", "half.py:half", "--format", form, "--out", f"half.{form}", cwd=tmp_path)
+        assert (0, f"half.{form} is written\n") == (told.code, told.err)
+    assert "\ud800" == json.loads((tmp_path / "half.json").read_bytes())["places"][0]["name"]
+
+
+def test_file_is_named_on_one_line(tmp_path: Path) -> None:
+    """Given a file whose name has a line break, then what is said of it is one line."""
+    assert "a\\nb.svg is written\n" == said("draw", "lease", "--out", "a\nb.svg", cwd=tmp_path).err
+
+
+def test_pipe_behind_a_link_is_written_to() -> None:
+    """Given /dev/stdout where that is a pipe, whose real path is none, then the picture goes into it."""
+    command = [*COMMAND, "draw", "lease", "--out", "/dev/stdout", "--format", "mermaid"]
+    done = subprocess.run(command, capture_output=True, env=environment())
+    assert (0, mermaid(graph_of(LEASE))) == (done.returncode, done.stdout.decode())
+
+
+def test_what_cannot_be_read_is_said_so(tmp_path: Path) -> None:
+    """Given a folder to compare a picture with, then it cannot be read, which is another thing than stale."""
+    told = said("draw", "lease", "--format", "svg", "--check", "--out", ".", cwd=tmp_path)
+    assert (2, "file .: it cannot be read (Is a directory); name another\n") == (told.code, told.err)
+
+
 def test_nothing_to_tell_writes_nothing(tmp_path: Path) -> None:
     """Given rules that hold, then there is no counterexample to draw, which is said."""
     out = tmp_path / "life.svg"
@@ -198,7 +244,9 @@ def test_check_compares_one_file(tmp_path: Path) -> None:
         (("run", "--out", "run.gif"), "file run.gif: its name ends in none of .mmd, .dot, .svg, .png, .md, .json;"),
         (("run", "--out", "absent/run.svg"), "file absent/run.svg: there is no such folder; make it"),
         (("run", "--check"), "--check: there is nothing to compare with; add --out PATH"),
-        (("whole", "--format", "dot"), "--format dot: all machines together are a picture only; use svg or png"),
+        (("whole", "--format", "dot"), "machine whole: all machines together are a picture only; add --format svg"),
+        (("whole",), "machine whole: all machines together are a picture only; add --format svg, or --out FILE"),
+        (("",), "machine: it is empty; name one"),
         (("--format", "svg"), "--format: without TARGET every form is drawn; name a machine"),
         (("--store", "runs.db"), "--store: it marks the path of a session; name the session"),
         (("run", "--machine", "run"), "--machine: it chooses a machine of a session; add --store FILE"),
@@ -225,7 +273,7 @@ def test_counterexample_that_cannot_be_drawn_is_not_looked_for(tmp_path: Path) -
     """Given a file of another form, or a kind of check that tells none, then it is said before anything is explored."""
     told = said("check", "--svg", "life.txt", cwd=tmp_path)
     assert (2, 1) == (told.code, len(told.err.splitlines()))
-    assert "file life.txt: its name ends in none of" in told.err
+    assert "file life.txt: a life is drawn as SVG or PNG; let its name end in" in told.err
     told = said("check", "--list", "--svg", "life.svg", cwd=tmp_path)
     assert (2, "--svg and --list: they do not go together; leave one of them away\n") == (told.code, told.err)
 
@@ -235,6 +283,7 @@ def test_counterexample_that_cannot_be_drawn_is_not_looked_for(tmp_path: Path) -
     [
         (("absent", "--svg"), "session absent: not known in"),
         (("s", "--svg", "--after", "999"), "session s: its journal has no step after revision 999; draw it from its"),
+        (("s", "--out", "life"), "file life: a life is drawn as SVG or PNG; let its name end in"),
         (("s", "--out", "life.md"), "file life.md: a life is drawn as SVG or PNG; let its name end in"),
         (("s", "--svg", "--json"), "--json: a picture is none; leave one of them away"),
     ],

@@ -18,8 +18,10 @@ from transitions.extensions.states import Timeout, add_state_features
 from lifecycle import Hold, Machine, Row, State
 from lifecycle.declaration import FlatRow
 from lifecycle.declaration.interchange import from_transitions
-from lifecycle.draw import Graph, Mark, arranged, as_json, files, graph_of, mermaid, picture, table, whole
-from lifecycle.draw.arranging import Sheet
+from lifecycle.draw import Graph, Mark, Seen, arranged, as_json, files, graph_of, mermaid, picture, table, whole
+from lifecycle.draw.arranging import SOURCES_MAX, Sheet
+from lifecycle.draw.boxes import words_of_sources
+from lifecycle.draw.picture import seen_ways
 from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
 from lifecycle.machines import MACHINES as MACHINES_OF_A_SESSION
 
@@ -152,6 +154,62 @@ def test_timeout_of_transitions_is_a_timer() -> None:
     sheet = arranged(graph_of(from_transitions(call)))
     assert [("timeout 30 s", ("ringing",))] == [(one.timer, one.states) for one in sheet.dashed]
     assert ["timeout 30 s"] == [name for card in sheet.cards for line in card.lines for name in line.timers]
+
+
+def test_timeout_that_calls_no_trigger_says_what_it_calls() -> None:
+    """Given a timeout that calls a method, or a way that `transitions` adds by itself, then it is told beside the timer."""
+    call = Timed(states=["idle", {"name": "ringing", "timeout": 30, "on_timeout": "to_idle"}], initial="idle")
+    (held,) = graph_of(from_transitions(call)).places[1].holds
+    assert ("timeout 30 s: to_idle", ()) == (held.name, held.fires)
+
+
+def test_crowded_card_says_where_it_leads_from() -> None:
+    """Given a trigger of more states than lines could be followed from, then its card says so, by what it leaves out."""
+    names = [f"s{at}" for at in range(SOURCES_MAX + 3)]
+    every, most, some = tuple(names), tuple(names[2:]), tuple(names[: SOURCES_MAX + 1])
+    rows = [Row(every, "reset", "s0"), Row(most, "back", "s1"), Row(names[0], "go", names[-1])]
+    sheet = arranged(graph_of(Machine("star", names, rows, "s0")))
+    said = {card.lines[0].trigger: words_of_sources(card, sheet) for card in sheet.cards}
+    assert {"reset": "from every state", "back": "from every state but s0, s1", "go": ""} == said
+    finals = [State(name, final=True) for name in ("e", "f", "g")]
+    sheet = arranged(graph_of(Machine("ends", [*names, *finals], [Row(every, "end", "e")], "s0")))
+    assert ["from every state that is not final"] == [words_of_sources(card, sheet) for card in sheet.cards]
+    sheet = arranged(graph_of(Machine("some", [*names, "x"], [Row(some, "x", "x")], "s0")))
+    assert [f"from {len(some)} states"] == [words_of_sources(card, sheet) for card in sheet.cards]
+    drawn = picture(sheet.graph)
+    assert f"from {', '.join(some)}" in drawn
+    assert 2 == drawn.count('<path class="line open"')
+
+
+def test_states_that_nothing_touches_stand_in_rows() -> None:
+    """Given two hundred states and a few wildcards, then the picture is no strip that nobody can look at."""
+    names = [f"s{at}" for at in range(200)]
+    rows = [Row(tuple(names), f"t{at}", f"s{at}") for at in range(20)]
+    drawn = ET.fromstring(picture(graph_of(Machine("star", names, rows, "s0"))))
+    assert float(drawn.attrib["width"]) < 5 * float(drawn.attrib["height"])
+
+
+def test_path_is_marked_from_where_it_came() -> None:
+    """Given a card of several sources, then only the line from the state that was left is marked, and no dashed one."""
+    seen = Seen("settled", (("", "offer", "pending", 1), ("pending", "begin", "executing", 1)))
+    seen = attrs.evolve(seen, taken=(*seen.taken, ("executing", "settle", "settled", 1)))
+    sheet = arranged(graph_of(EXECUTION, seen=seen))
+    ids = {place.name: at for at, place in enumerate(sheet.graph.places)}
+    settle = next(f"c{at}" for at, one in enumerate(sheet.cards) if len(one.sources) == 3)
+    into = {tail for tail, head in seen_ways(sheet) if head == settle}
+    assert {f"s{ids['executing']}"} == into
+    assert 6 == picture(sheet.graph).count('<path class="line open r-seen"')
+
+
+def test_rows_of_one_trigger_are_counted_together() -> None:
+    """Given rows that differ by their guards only, which a journal does not tell apart, then their count says so."""
+    drawn = picture(graph_of(REQUEST, seen=Seen("answered", (("open", "answer", "answered", 1),))))
+    assert 2 == drawn.count("× 1 together")  # noqa: RUF001
+
+
+def test_one_is_not_counted_as_several() -> None:
+    """Given a machine with one row, then it is said to have one."""
+    assert ">2 states, 1 row<" in picture(graph_of(Machine("one", ["a", "b"], [Row("a", "go", "b")], "a")))
 
 
 def test_frame_stands_around_what_is_left_alike() -> None:
