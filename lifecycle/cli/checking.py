@@ -82,7 +82,10 @@ def check(
     kind = one_of([*(["TARGET"] if target else []), *(name for name, given in kinds.items() if given)], without)
     wanted = Wanted(configurations, limit, without, mermaid, pytest, junit, svg)
     fitting(kind, wanted, as_json)
-    form_of_life(svg)
+    if form_of_life(svg) == "png":
+        from lifecycle.draw.raster import resvg
+
+        resvg()  # what cannot be made is said before anything is explored
     if target is not None:
         from lifecycle.cli.checking_machines import check_target
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -20,6 +21,22 @@ from lifecycle.errors import Invalid
 MISSING = "pip install agent-lifecycle[draw], whose wheels bring it on Linux and macOS"
 
 STDERR = 2
+
+LINES_MAX = 1_000
+"""Up to so many lines a text is laid out here, at once; a longer one in a process of its own, which can be stopped."""
+
+PATIENCE_SECONDS = 60.0
+"""How long that process may take: nobody reads a picture that takes longer."""
+
+APART = """\
+import signal, sys, warnings, pygraphviz
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+warnings.simplefilter("ignore")
+graph = pygraphviz.AGraph(string=sys.stdin.read())
+graph.layout(prog="dot")
+sys.stdout.write(graph.to_string())
+"""
+"""What that process does."""
 
 Point = tuple[float, float]
 
@@ -47,9 +64,7 @@ class Layout:
 
 def laid_out(text: str) -> Layout:
     """Lay a text in DOT out."""
-    graph = graphviz().AGraph(string=text)
-    with silent():
-        graph.layout(prog="dot")
+    graph = placed(text)
     left, low, right, high = numbers(graph.graph_attr["bb"])
 
     def point(words: str) -> Point:
@@ -62,6 +77,28 @@ def laid_out(text: str) -> Layout:
     clusters = tuple((x - left, high - top, right_ - x, top - y) for x, y, right_, top in boxes)
     graph.close()
     return Layout(right - left, high - low, nodes, edges, clusters)
+
+
+def placed(text: str) -> Any:
+    """Let Graphviz place everything: a large text apart, for what is at work in C hears neither Ctrl-C nor a clock."""
+    library = graphviz()
+    if text.count("\n") <= LINES_MAX or not sys.executable:
+        graph = library.AGraph(string=text)
+        with silent():
+            graph.layout(prog="dot")
+        return graph
+    try:
+        command = [sys.executable, "-c", APART]
+        done = subprocess.run(
+            command, input=text, capture_output=True, encoding="utf-8", timeout=PATIENCE_SECONDS, check=True
+        )
+    except subprocess.TimeoutExpired:
+        fact = f"it has too much to be laid out in {PATIENCE_SECONDS:g} seconds"
+        raise Invalid("format svg", fact, "draw a part of it, or choose table, mermaid, dot or json") from None
+    except subprocess.CalledProcessError as failed:
+        said = (failed.stderr.strip().splitlines() or [f"exit code {failed.returncode}"])[-1]
+        raise Invalid("format svg", f"Graphviz failed ({said})", "choose table, mermaid, dot or json") from None
+    return library.AGraph(string=done.stdout)
 
 
 @contextlib.contextmanager

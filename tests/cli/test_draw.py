@@ -340,3 +340,5 @@ def test_without_graphviz_it_is_said_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "run.svg").write_text("kept")
     assert 2 == said("draw", "run", "--out", str(tmp_path / "run.svg"), env={"PYTHONPATH": str(tmp_path)}).code
     assert "kept" == (tmp_path / "run.svg").read_text("utf-8")
+    told = said("check", "--seeds", "--svg", "life.png", env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    assert (2, "format png: nothing here makes one; pip install agent-lifecycle[draw]\n") == (told.code, told.err)

@@ -83,6 +83,14 @@ def many(count: int) -> Machine:
     return Machine(f"many {count}", [*names[:-1], State(names[-1], final=True)], rows, names[0])
 
 
+def starry() -> Machine:
+    """Make a machine of many states that are left alike for one of them, as whoever writes a wildcard declares it."""
+    names = tuple(f"state_{at}" for at in range(40))
+    rows = [Row(source, "go", dest) for source, dest in pairwise(names[:6])]
+    rows += [Row(names, "reset", names[0], "sweep", conditions=Guard("is_tired")), Row(names[3:], "fail", names[-1])]
+    return Machine("starry", [*names, State("over", final=True)], [*rows, Row(names, "end", "over")], names[0])
+
+
 LIGHT = Hold("light", take="switch on", give="switch off")
 
 DOOR = Machine(

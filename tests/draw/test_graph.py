@@ -25,9 +25,9 @@ from lifecycle.draw.picture import seen_ways
 from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
 from lifecycle.machines import MACHINES as MACHINES_OF_A_SESSION
 
-from .examples import DOOR, hostile, many
+from .examples import DOOR, hostile, many, starry
 
-MACHINES = [*DECLARED, DOOR, hostile(), many(50)]
+MACHINES = [*DECLARED, DOOR, hostile(), many(50), starry()]
 
 
 @add_state_features(Timeout)

@@ -14,17 +14,18 @@ import pygraphviz
 import pytest
 import resvg_py
 
+from lifecycle import Row
 from lifecycle.declaration import Machine
-from lifecycle.draw import Seen, graph_of, graphviz_text, mermaid, picture, png, table, whole
+from lifecycle.draw import Seen, graph_of, graphviz_text, layout, mermaid, picture, png, table, whole
 from lifecycle.draw.svg import CHIPS, DARK, LIGHT, TONES, document
 from lifecycle.errors import Invalid
 from lifecycle.machines import DECLARED, SESSION
 
 from ..conftest import NOT_CHECKED
-from .examples import DOOR, hostile, many
+from .examples import DOOR, hostile, many, starry
 from .others import Unreachable, mermaid_folder, seen_by_browser, told_by_mermaid
 
-MACHINES = [*DECLARED, DOOR, hostile(), many(50), many(200)]
+MACHINES = [*DECLARED, DOOR, hostile(), many(50), many(200), starry()]
 LIVE = graph_of(SESSION, seen=Seen("running", (("", "open", "ready", 1), ("ready", "admit", "starting", 2))))
 
 
@@ -184,3 +185,32 @@ def test_png_has_no_more_dots_than_anybody_looks_at() -> None:
     assert int.from_bytes(png(wide)[16:20], "big") < 20_000
     with pytest.raises(Invalid, match="format png: it would have more than 60,000,000 dots; draw it as SVG"):
         png(document(20_000, 20_000, "wall", "wall", []))
+
+
+def tangled(count: int) -> Machine:
+    """Make a machine of so many states, each left for many others."""
+    names = [f"s{at}" for at in range(count)]
+    rows = [Row(one, f"t{step}", names[(at * step + 3) % count]) for at, one in enumerate(names) for step in range(9)]
+    return Machine("tangled", names, rows, "s0")
+
+
+def test_large_machine_is_laid_out_apart_and_looks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a text that is too long for this process, when another one lays it out, then everything has its place."""
+    here = picture(graph_of(many(50))).splitlines()
+    monkeypatch.setattr(layout, "LINES_MAX", 10)
+    assert sorted(here) == sorted(picture(graph_of(many(50))).splitlines())
+
+
+def test_layout_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more than Graphviz lays out in the time it gets, then one sentence says so, and what to do."""
+    monkeypatch.setattr(layout, "PATIENCE_SECONDS", 0.2)
+    with pytest.raises(Invalid, match=r"too much to be laid out in 0\.2 seconds; draw a part of it, or choose table"):
+        picture(graph_of(tangled(120)))
+
+
+def test_layout_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a process that fails, then what it said last is why."""
+    monkeypatch.setattr(layout, "LINES_MAX", 0)
+    monkeypatch.setattr(layout, "APART", "raise MemoryError('all gone')")
+    with pytest.raises(Invalid, match=r"Graphviz failed \(MemoryError: all gone\); choose table"):
+        picture(graph_of(DOOR))
