@@ -90,7 +90,7 @@ def check(
         from lifecycle.cli.checking_machines import check_target
 
         return check_target(target, as_json=as_json, limit=limit, junit=junit)
-    from lifecycle.cli.verdicts import CHECKS
+    from lifecycle.cli.kinds import CHECKS
 
     return CHECKS[kind](wanted, Output(as_json))
 

@@ -6,7 +6,6 @@ file: whatever goes wrong is one sentence on stderr, ``subject: fact; remedy``, 
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
@@ -20,40 +19,35 @@ import click
 
 from lifecycle import Decision, Limits, Policy, Tracker, __version__, answer, approve, reject, reject_and_continue
 from lifecycle.cli import reading, terminal
-from lifecycle.cli.asking import refuse_constant
 from lifecycle.cli.carrying import (
     BAD_INPUT,
     DONE,
     ENDED_OTHERWISE,
     WAITING,
     Carrying,
-    OneSessionStore,
     opened,
     tell_run,
 )
 from lifecycle.cli.checking import check
 from lifecycle.cli.drawing import FILE, draw
 from lifecycle.cli.looking import decided_before, started_before, tell_nothing_to_decide
+from lifecycle.cli.opening import is_there, readable, writable
 from lifecycle.cli.options import Seconds, debug_option, json_option, store_option
 from lifecycle.cli.stopping import LEFT_AT_ONCE, Stopping, in_loop
 from lifecycle.cli.storing import store as store_commands
 from lifecycle.cli.streams import let_go
 from lifecycle.cli.target import debugging, full_name, load
 from lifecycle.cli.terminal import Terminal
+from lifecycle.cli.typed import checked, checked_revision, json_value, read_input
 from lifecycle.cli.writing import Output, StdoutClosedError, on_one_line
-from lifecycle.errors import Busy, Invalid, LifecycleError, NotFound
+from lifecycle.errors import Invalid, LifecycleError, NotFound
 from lifecycle.kernel.replies import Aborted
 from lifecycle.kernel.values import ON_CRASH
 from lifecycle.machines import SESSION
 from lifecycle.runtime.border import LOCAL
 from lifecycle.runtime.tracker import start_input
-from lifecycle.store.files import default_path, in_words, is_new
-from lifecycle.store.sqlite import SQLiteStore
 
 PAGE_MAX = 1_000
-
-REVISION_MAX = 2**63 - 1
-"""The highest number that a store can be asked about."""
 
 STDOUT = 1
 
@@ -154,78 +148,6 @@ def run(
                 return await carrying.until_over(handle)
 
     return in_loop(work)
-
-
-def checked(what: str, name: str | None) -> str:
-    """Refuse a name that is empty or no Unicode; anything else is the engine's to judge."""
-    try:
-        (name or "").encode()
-    except UnicodeEncodeError:
-        raise Invalid(f"{what} {name!a}", "it is not UTF-8", "type it in UTF-8") from None
-    if name == "":
-        raise Invalid(what, "it is empty", "name one")
-    return name or ""
-
-
-def read_input(given: str | None, as_json: bool) -> Any:
-    """Return the input of the run: nothing, a text, or the value of a JSON text."""
-    bound = Limits().input_bytes_max
-    if given == "-":
-        try:
-            raw = sys.stdin.buffer.read(bound + 1)
-        except OSError as fault:
-            fact = f"stdin cannot be read ({fault.strerror})"
-            raise Invalid("input", fact, "give it one, or type the input itself") from None
-        if len(raw) > bound:
-            fact = f"over input_bytes_max ({bound} bytes)"
-            raise Busy(
-                "input", fact, "keep large data in a file and pass its path", limit="input_bytes_max", bound=bound
-            )
-        try:
-            given = raw.decode()
-        except UnicodeDecodeError:
-            raise Invalid("input", "it is not UTF-8", "convert it, or pass the path of a file") from None
-    elif given is not None:
-        try:
-            given.encode()
-        except UnicodeEncodeError:
-            raise Invalid("input", "it is not UTF-8", "convert it, or pass the path of a file") from None
-    return given if given is None or not as_json else json_value("input", given)
-
-
-def json_value(what: str, text: str) -> Any:
-    """Return the value of a JSON text, or refuse it."""
-    try:
-        return json.loads(text, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as fault:
-        raise Invalid(what, f"it is no JSON ({fault})", "check it; texts need quotes") from None
-
-
-def writable(path: str | None, session: str) -> OneSessionStore:
-    """Open a store for writing; the folder of the default one is made."""
-    if path is None:
-        chosen = default_path()
-        try:
-            chosen.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as fault:
-            fact = f"its folder cannot be made ({fault.strerror})"
-            raise Invalid(f"store {chosen}", fact, "name another file with --store") from None
-        path = str(chosen)
-    return OneSessionStore(path, session)
-
-
-def readable(path: str | None) -> SQLiteStore:
-    """Open a store for reading; nothing is made, and a default one that is not there yet is no mistake in a path."""
-    if path is None and not default_path().exists():
-        raise NotFound(f"store {default_path()}", "nothing was run yet", "the first run makes it")
-    return SQLiteStore(str(default_path() if path is None else path), read_only=True)
-
-
-def is_there(path: str | None) -> bool:
-    """Say whether there is a store that can be looked at before it is written to."""
-    chosen = default_path() if path is None else Path(path)
-    with in_words(chosen):
-        return not is_new(chosen)
 
 
 def asked_here() -> Terminal | None:
@@ -355,15 +277,6 @@ def abort(session: str, run: str | None, by: str, text: str, store: str | None, 
 
 
 # -- show and history -------------------------------------------------------------------------------------------------
-
-
-def checked_revision(after: str) -> None:
-    """Refuse what no revision can be."""
-    digits = after.lstrip("0") or "0"
-    if not (after.isascii() and after.isdigit()):
-        raise Invalid(f"--after {after}", "for one session it is a revision", "use a whole number")
-    if len(digits) > len(str(REVISION_MAX)) or int(digits) > REVISION_MAX:
-        raise Invalid(f"--after {after}", "no store counts that far", f"use a whole number up to {REVISION_MAX}")
 
 
 STATES = tuple(state.name for state in SESSION.states)

@@ -17,7 +17,9 @@ from pathlib import Path
 
 import attrs
 
+from lifecycle.cli.opening import readable
 from lifecycle.cli.target import debug_traceback, in_short, named
+from lifecycle.cli.typed import checked
 from lifecycle.cli.writing import Output, on_one_line
 from lifecycle.declaration import Machine
 from lifecycle.draw import Graph, Seen, as_json, files, graph_of, graphviz_text, mermaid, picture, png, table, whole
@@ -67,8 +69,6 @@ def as_bytes(text: str, form: str) -> bytes:
 
 def machine_at(target: str) -> Machine:
     """Return the machine that a target names: one of the declared ones, or somebody's own."""
-    from lifecycle.cli.command import checked
-
     for one in DECLARED:
         if one.name == target:
             return one
@@ -110,8 +110,6 @@ def graph_of_session(path: str, name: str, machine: str) -> Graph:
 
     Of the runs, executions and requests it has had, the last one is shown.
     """
-    from lifecycle.cli.command import checked, readable
-
     checked("session id", name)
     declared = {one.name: one for one in MACHINES if one.name not in ("segment", "controller")}
     if machine not in declared:

@@ -178,7 +178,7 @@ if __name__ == "__main__":
     sys.path.insert(0, "")
     import lifecycle.check
     import lifecycle.cli.command
-    import lifecycle.cli.verdicts  # noqa: F401
+    import lifecycle.cli.kinds  # noqa: F401
 
     gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -26,7 +26,7 @@ from lifecycle.check import (
 )
 from lifecycle.check import check as checked
 from lifecycle.check.mutants import Changed, altered
-from lifecycle.cli import verdicts
+from lifecycle.cli import assuming, mutating, verdicts
 from lifecycle.cli.command import call
 from lifecycle.kernel import KERNEL, Step
 from lifecycle.kernel.inputs import Checkpointed, Input
@@ -179,7 +179,7 @@ NAMED = ("ended-run-stays-active", "controller.registered.evict: no row")
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let there be few mutants."""
-    monkeypatch.setattr(verdicts, "every_mutant", lambda: tuple(map(mutant, NAMED)))
+    monkeypatch.setattr(mutating, "every_mutant", lambda: tuple(map(mutant, NAMED)))
 
 
 @pytest.mark.usefixtures("few")
@@ -198,7 +198,7 @@ def test_mutants_are_listed_with_what_found_them_out(check: Command) -> None:
 def test_survivor_among_mutants_is_named(check: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a mutant that is no change and not said to be, then it survives, by name, and the command exits with 1."""
     harmless = Mutant("harmless", "nothing at all", lambda: KERNEL)
-    monkeypatch.setattr(verdicts, "every_mutant", lambda: (harmless,))
+    monkeypatch.setattr(mutating, "every_mutant", lambda: (harmless,))
     ran = check("--mutants", "--configuration", "expiry")
     assert (1, "1 of 1 mutants: 0 found out, 0 equivalent, 1 survived\n") == (ran.code, ran.err)
     assert "\nsurvived: harmless: no property notices it\n" in ran.out
@@ -220,8 +220,8 @@ def endless() -> Stepper:
 def test_mutant_without_an_end_is_undetermined(check: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a mutant whose states have no end, then the hunt ends at its limit, and says that it does not know."""
     counting = Mutant("counting", "no end of states", endless)
-    monkeypatch.setattr(verdicts, "mutant", lambda name: counting)
-    monkeypatch.setattr(verdicts, "every_mutant", lambda: (counting,))
+    monkeypatch.setattr(mutating, "mutant", lambda name: counting)
+    monkeypatch.setattr(mutating, "every_mutant", lambda: (counting,))
     words = ("--configuration", "questions", "--limit-states", "700")
     ran = check("--without", "counting", "--json", *words)
     assert (3, "UNDETERMINED", False) == (ran.code, ran.records[0]["verdict"], ran.records[0]["complete"])
@@ -276,7 +276,7 @@ def test_assumptions_of_what_was_cut_short_are_undetermined(check: Command) -> N
 
 def test_broken_promise_is_told_with_all_its_assumptions(check: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a kernel that breaks a promise, then no assumption is to blame."""
-    monkeypatch.setattr(verdicts, "KERNEL", mutant("detach-ignored").make())
+    monkeypatch.setattr(assuming, "KERNEL", mutant("detach-ignored").make())
     ran = check("--assumptions", "--configuration", "conversation")
     assert (1, True) == (ran.code, ran.err.startswith("REFUTED: with all assumptions, these promises are broken: "))
 
