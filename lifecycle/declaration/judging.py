@@ -57,7 +57,18 @@ def _weighed(fault: Fault) -> Fault:
 
 def checked(machine: Machine, foreign: bool = False) -> Machine:
     """Give the machine back if it has no errors; raise DefinitionError with all of them otherwise."""
-    errors = tuple(fault for fault in judge(machine, foreign) if fault.severity == "error")
+    return _refused(machine, tuple(fault for fault in judge(machine, foreign) if fault.severity == "error"))
+
+
+def readable(machine: Machine) -> Machine:
+    """Give the machine back if all that is written in it is a declaration, however faulty; raise DefinitionError if not.
+
+    Whoever asks for more than its words needs that first: its table, its triggers, its picture.
+    """
+    return _refused(machine, tuple(_undeclared(machine)))
+
+
+def _refused(machine: Machine, errors: tuple[Fault, ...]) -> Machine:
     if errors:
         raise DefinitionError(f"machine {machine.name}", _grouped(errors), "correct its declaration", faults=errors)
     return machine
