@@ -34,7 +34,7 @@ from lifecycle.runtime.payload import digest_of
 from lifecycle.store import Commit
 from lifecycle.store.files import WRITER_PRAGMAS
 from lifecycle.store.port import Resting, rests_until
-from lifecycle.store.sqlite import ends
+from lifecycle.store.sqlite_file import ends
 
 NAME = "parked"
 RUNS = 100_000

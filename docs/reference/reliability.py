@@ -48,7 +48,8 @@ READING = """## How to read it
 - **R14**: golden files that earlier versions wrote, which no version changes.
 - **processes**: real processes at work on one file, killed every half second on average, now and then stopped for longer
   than their lease: two short crowds, then 2 processes for ten minutes and 8 for ten. The log that the verdict is read out
-  of is written by the agents' code before it goes on.
+  of is written by the agents' code before it goes on, and by each heartbeat: *late* is one that came after the lease had
+  run out, for a stop, a slow disk or a busy machine. Its process holds no longer what it held before.
 """
 
 

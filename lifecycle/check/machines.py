@@ -28,7 +28,7 @@ from lifecycle.check.purity import (
 from lifecycle.check.surroundings import Surroundings, refuse_changed
 from lifecycle.check.systems import ModelSystem, RowKey, Situation, Step, System, TableSystem
 from lifecycle.check.verdict import PROVED, REFUTED, UNDETERMINED, Progress
-from lifecycle.declaration import Fault, Machine, judge
+from lifecycle.declaration import Fault, Machine, judge, readable
 from lifecycle.declaration.interchange import Thrown, driver_of, from_transitions, is_of_transitions, to_transitions
 from lifecycle.errors import DefinitionError, Invalid
 
@@ -124,7 +124,7 @@ def taken_in(value: object, model: object = None, name: str | None = None) -> Ma
         called = name if own is None or own is value else type(own).__name__
         return from_transitions(value, None if value.name else called)
     assert isinstance(value, Machine)
-    return value
+    return readable(value)
 
 
 def machine_in(value: object, model: object = None, takes: type | None = None) -> tuple[object, object]:

@@ -2,7 +2,7 @@
 
 from lifecycle.declaration.couplings import check_couplings
 from lifecycle.declaration.explaining import Explanation, Option, Verdict
-from lifecycle.declaration.judging import Fault, checked, declare, judge
+from lifecycle.declaration.judging import Fault, checked, declare, judge, readable
 from lifecycle.declaration.machine import Machine
 from lifecycle.declaration.running import Dispatch, Instance, Sent
 from lifecycle.declaration.table import FlatRow, Table, flatten
@@ -29,4 +29,5 @@ __all__ = [
     "declare",
     "flatten",
     "judge",
+    "readable",
 ]

@@ -57,7 +57,18 @@ def _weighed(fault: Fault) -> Fault:
 
 def checked(machine: Machine, foreign: bool = False) -> Machine:
     """Give the machine back if it has no errors; raise DefinitionError with all of them otherwise."""
-    errors = tuple(fault for fault in judge(machine, foreign) if fault.severity == "error")
+    return _refused(machine, tuple(fault for fault in judge(machine, foreign) if fault.severity == "error"))
+
+
+def readable(machine: Machine) -> Machine:
+    """Give the machine back if all that is written in it is a declaration, however faulty; raise DefinitionError if not.
+
+    Whoever asks for more than its words needs that first: its table, its triggers, its picture.
+    """
+    return _refused(machine, tuple(_undeclared(machine, may_be_empty=True)))
+
+
+def _refused(machine: Machine, errors: tuple[Fault, ...]) -> Machine:
     if errors:
         raise DefinitionError(f"machine {machine.name}", _grouped(errors), "correct its declaration", faults=errors)
     return machine
@@ -85,12 +96,12 @@ def _grouped(faults: Iterable[Fault]) -> str:
 # Words
 
 
-def _undeclared(machine: Machine) -> Iterator[Fault]:
-    """Find what is no word of a declaration: with that, nothing else can be asked of it."""
+def _undeclared(machine: Machine, may_be_empty: bool = False) -> Iterator[Fault]:
+    """Find what is no word of a declaration: with that, nothing else can be asked of it. A name may be let be empty."""
     for index, state in enumerate(machine.states):
         if not isinstance(state, State):
             yield Fault("no declaration", f"state {index}", f"{state!r} is no State, and no name of one")
-        elif not _is_name(state.name):
+        elif not _is_name(state.name, may_be_empty):
             yield Fault("no declaration", f"state {index}", f"{state.name!r} is no name")
     births = () if machine.birth is None else (machine.birth,)
     for index, row in enumerate((*machine.rows, *births)):
@@ -100,14 +111,14 @@ def _undeclared(machine: Machine) -> Iterator[Fault]:
             continue
         sources = (row.source,) if isinstance(row.source, str) else row.source
         for name in (*sources, row.trigger, *(() if row.dest is None else (row.dest,))):
-            if not _is_name(name):
+            if not _is_name(name, may_be_empty):
                 yield Fault("no declaration", place, f"{name!r} is no name")
         if not sources and row is not machine.birth:
             yield Fault("no declaration", place, "it has no source")
 
 
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name != ""
+def _is_name(name: object, may_be_empty: bool) -> bool:
+    return isinstance(name, str) and (may_be_empty or name != "")
 
 
 # Names

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from lifecycle import hooks
-from lifecycle.declaration import FlatRow, Hold, Machine, Send, State
+from lifecycle.declaration import FlatRow, Hold, Machine, Send, State, readable
 from lifecycle.draw.graph import ACT, GIVE, REARM, SEND, TAKE, Graph, Held, Mark, Place, Seen, Way
 from lifecycle.kernel.routes import ROUTES, Fire
 from lifecycle.machines import DECLARED
@@ -67,7 +67,7 @@ def graph_of(machine: Machine, timers: Timers | None = None, seen: Seen | None =
     """
     ours = machine in DECLARED
     timed = (timers_of(machine.name) if ours else {}) if timers is None else timers
-    born = machine.table.birth
+    born = readable(machine).table.birth
     return Graph(
         machine.name,
         SUBJECTS[machine.name] if ours else "",

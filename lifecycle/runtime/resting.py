@@ -50,7 +50,7 @@ class Resting(Stepping):
         session = line.session
         if session is not None and is_over(session):
             self._forget_later(line)
-        elif session is not None and may_rest(session):
+        elif session is not None and may_rest(session) and not line.watchers:
             self._resting.pop(line.id, None)
             self._resting[line.id] = None
             beyond = len(self._resting) - self.limits.resting_sessions_max
@@ -100,8 +100,14 @@ class Resting(Stepping):
         self._writer.chore(self._noting(noted), lambda error: self._laid_to_rest(lines, noted, error))
 
     def _may_leave(self, line: Line) -> bool:
-        """Say whether nobody needs a session in memory: nothing waits in its line, and nobody waits for its next step."""
+        """Say whether nobody needs a session in memory: nothing waits in its line, and nobody waits for its next step.
+
+        One whose time has come was taken up for that: its timers are about to fire.
+        """
         if line.session is None or not may_rest(line.session) or line.busy or line.watchers or line.next() is not None:
+            return False
+        until = rests_until(line.session)
+        if until is not None and until <= self.clock.now():
             return False
         return not any(self.streams.has_held(line.id, run.spec.id) for run in line.session.unfinished())
 
@@ -125,8 +131,10 @@ class Resting(Stepping):
             self._lay_from = self.clock.now() + us(self.limits.retry_seconds_max)
         for line in lines:
             line.busy = False
-            if error is not None or line.watchers or line.next() is not None or self._closed:
+            if error is not None or line.next() is not None:
                 self._advance(line)
+                continue
+            if line.watchers or self._closed:  # not woken for this: once they have gone the session is idle again
                 continue
             put_down(self, line)
             del self._lines[line.id]

@@ -641,8 +641,14 @@ class Stepping:
         try:
             await changing
         finally:
-            if not line.busy and line.session is not None and line.session.execution is None:
-                self.idle(line)
+            asyncio.get_running_loop().call_soon(self._watched_no_more, line)  # who follows is back before that
+
+    def _watched_no_more(self, line: Line) -> None:
+        """Let a session that nobody watches any more leave memory in its turn."""
+        session, is_here = line.session, self._lines.get(line.id) is line
+        is_quiet = not line.busy and not line.watchers and line.next() is None
+        if is_here and is_quiet and session is not None and session.execution is None:
+            self.idle(line)
 
     # -- for what other workers hold ----------------------------------------------------------------------------------
 

@@ -475,6 +475,10 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "no machine": (lambda: check_machine(7), "machine: what was given is of type int, and no machine; give a Machine"),
     "a class": (lambda: check_machine(Enum), "machine Enum: it cannot be called without arguments"),
     "raises": (lambda: check_machine(lambda: {}["x"]), "machine <lambda>: calling it raises KeyError: 'x'"),
+    "no row": (
+        lambda: check_machine(Machine("m", ("a", "b"), (["a", "go", "b"],), "a")),  # type: ignore[arg-type]
+        "machine m: no declaration (1): row 0: ['a', 'go', 'b'] is no Row; write Row(source, trigger, dest); correct its",
+    ),
     "limit": (lambda: check_machine(DOOR, limit=0), "limit 0: nothing would be visited"),
     "event": (lambda: check_machine(DOOR, events=Event("kick")), "event kick: machine door has no trigger kick"),
     "no trigger": (lambda: Event(3), "event: 3 is no trigger"),  # type: ignore[arg-type]
@@ -539,7 +543,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
 def test_what_is_wrong_is_one_sentence(wrong: str) -> None:
     """Given a target or a property that is none, then one sentence says what it is and what to do."""
     ask, told = WRONG[wrong]
-    with pytest.raises(Invalid) as raised:
+    with pytest.raises((Invalid, DefinitionError)) as raised:
         ask()
     assert told in str(raised.value)
 

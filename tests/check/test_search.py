@@ -34,8 +34,8 @@ from lifecycle.check.rules import first_broken
 from lifecycle.check.search import explore
 from lifecycle.check.slices import LESS, VIEWS, Slices
 from lifecycle.check.world import Stepper, World
-from lifecycle.kernel import KERNEL, Step
-from lifecycle.kernel.inputs import AbortRun, Attach, Decide, Input
+from lifecycle.kernel import KERNEL, Kernel, Step
+from lifecycle.kernel.inputs import AbortRun, Attach, Begin, Decide, Input
 from lifecycle.kernel.values import Session
 
 from . import naive
@@ -345,3 +345,41 @@ def test_search_does_not_depend_on_the_hash_seed() -> None:
         for environment in ({**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2"))
     ]
     assert told[0].stdout == told[1].stdout != ""
+
+
+class BothWays:
+    """Step the way that ships and the way through the functions, and note where they differ."""
+
+    def __init__(self) -> None:
+        self.long = Kernel()
+        self.steps = 0
+        self.differing: list[str] = []
+
+    def step(self, session: Session | None, given: Input, now: int) -> Step:
+        """Step both ways."""
+        step, other = KERNEL.step(session, given, now), self.long.step(session, given, now)
+        self.steps += 1
+        if step != other or (step.session is session) != (other.session is session):
+            self.differing.append(f"{given}: {step} and {other}")
+        return step
+
+
+@pytest.mark.parametrize("name", list(SIZES))
+def test_straight_steps_are_those_of_the_functions_everywhere(name: str) -> None:
+    """Whatever can arrive in whatever state can be reached, the steps written out straight are those of the functions."""
+    both = BothWays()
+    explored = naive.search(CONFIGURATIONS[name], both)
+    assert [] == both.differing
+    assert SIZES[name][0] == len(explored.states) and both.steps > SIZES[name][0]
+
+
+def test_straight_step_that_differs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a straight step that lost something, then it is found where it does."""
+    both, shipped = BothWays(), dict(KERNEL.straight)
+
+    def forgetful(session: Session | None, given: Input, now: int) -> Step:
+        return attrs.evolve(shipped[Begin](session, given, now), hooks=())
+
+    monkeypatch.setattr(KERNEL, "straight", {**shipped, Begin: forgetful})
+    naive.search(CONFIGURATIONS["queue"], both)
+    assert [] != both.differing

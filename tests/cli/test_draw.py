@@ -19,6 +19,7 @@ from tests.cli.driving import COMMAND, Said, agent, at_a_terminal, environment, 
 
 LIGHT = """
 import transitions
+from lifecycle.declaration import Machine
 from transitions.extensions import HierarchicalMachine
 
 class Light:
@@ -37,6 +38,7 @@ def make():
     return transitions.Machine(states=states, transitions=rows, initial="off", name="made")
 
 number = 7
+listed = Machine("m", ("a", "b"), (["a", "go", "b"],), "a")
 nested = HierarchicalMachine(states=["a", {"name": "b", "children": ["c"]}], initial="a")
 
 def raises():
@@ -239,6 +241,10 @@ def test_check_compares_one_file(tmp_path: Path) -> None:
         (("LIGHT:absent",), "light has no absent; name a machine"),
         (("LIGHT:raises",), "calling it raises RuntimeError: no light"),
         (("LIGHT:shy",), "taking it in raises ValueError: not now"),
+        (
+            ("LIGHT:listed",),
+            "machine m: no declaration (1): row 0: ['a', 'go', 'b'] is no Row; write Row(source, trigger",
+        ),
         (("LIGHT:nested",), "a HierarchicalMachine has nested or parallel states, and a table is flat; take in a flat"),
         (("run", "--format", "gif"), "Invalid value for '--format': 'gif' is not one of"),
         (("run", "--out", "run.gif"), "file run.gif: its name ends in none of .mmd, .dot, .svg, .png, .md, .json;"),

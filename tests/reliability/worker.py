@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle import Approval, LifecycleError, Limits, Park, Policy, Runtime, SQLiteStore, approve
-from lifecycle.store import sqlite
+from lifecycle.store import sqlite_sharing
 
 SESSIONS = [f"s-{number}" for number in range(6)]
 LIMITS = Limits(lease_seconds=4.0, lease_renewal_seconds=1.0, look_seconds=0.1, inbox_seconds_max=8.0)
@@ -108,7 +108,7 @@ async def attempt(asked: Any) -> None:
 
 def without_leases() -> None:
     """Be the control: take whatever is wanted, whoever holds it."""
-    sqlite.may_acquire = lambda *_: True  # type: ignore[assignment]
+    sqlite_sharing.may_acquire = lambda *_: True  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from lifecycle import Approval, Park, Policy, RunHandle, Runtime, StoreError, Vi
 from lifecycle.kernel import inputs as i
 from lifecycle.runtime.handle import RunEnd
 
-from .stage import HANG_SECONDS, NO_GRACE, Limits, Stage, turns, until
+from .stage import HANG_SECONDS, NO_GRACE, Limits, Stage, gathered, turns, until
 from .test_leases import Workers, inputs
 from .test_leases import workers as workers  # a fixture
 
@@ -144,6 +144,24 @@ async def test_whoever_waits_for_a_step_hears_of_it(stage: Stage) -> None:
     again = await many(stage, count=2 * MANY)
     assert "waiting_for_human" == again[0].state
     assert (True,) * 5 == in_memory(runtime), "those that were waited for leave as well"
+
+
+async def test_sessions_that_are_followed_stay_and_nobody_is_woken_for_nothing(stage: Stage) -> None:
+    """Given clients that follow more parked runs than may stay, then those stay, and all is quiet until something happens."""
+    runtime = await opened(stage, limits=Limits(resting_sessions_max=1))
+    handles = await many(stage, count=6)
+    following = [asyncio.ensure_future(gathered(one.follow())) for one in handles]
+    await stage.settle()
+    assert {one.session for one in handles} <= set(runtime._lines)
+    woken = []
+    for line in runtime._lines.values():
+        assert line.watchers
+        line.watchers = [(future, until or (lambda _: woken.append(1) or True)) for future, until in line.watchers]
+    await stage.pass_time(60)
+    assert [] == woken
+    for one in handles:
+        await one.decide("q", approve())
+    assert ["ready"] * 6 == [told[-1].reason for told in await asyncio.gather(*following)]
 
 
 async def test_signal_in_hand_hears_of_the_end_of_a_run_at_rest(stage: Stage) -> None:

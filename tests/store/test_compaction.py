@@ -139,7 +139,7 @@ def test_session_is_opened_again_in_the_process_that_let_it_go(store: SQLiteStor
 
 def test_aged_are_found_page_by_page(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are old: all are named, and none that is young."""
-    monkeypatch.setattr("lifecycle.store.sqlite.AGED_PAGE_ROWS", 3)
+    monkeypatch.setattr("lifecycle.store.sqlite_reading.AGED_PAGE_ROWS", 3)
     lives = [approved(f"s-{n}") for n in range(7)]
     young = Life("young", lives[0].now)
     young.start()

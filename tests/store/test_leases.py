@@ -24,7 +24,7 @@ from lifecycle.kernel import inputs as i
 from lifecycle.kernel.lease import Lease, Sharing
 from lifecycle.kernel.replies import Aborted, Decided, Reply, rejection_of
 from lifecycle.kernel.values import us
-from lifecycle.store import Commit, Compacted, Kept, SQLiteStore, files, schema, sqlite
+from lifecycle.store import Commit, Compacted, Kept, SQLiteStore, files, schema, sqlite_committing
 from lifecycle.store.port import is_elsewhere, is_lost
 
 from .lives import Life, parked, stopped, under
@@ -632,7 +632,7 @@ def test_control_without_the_inbox_in_the_step(
     """Given steps that are kept whether or not their request is still there, then the story of the taken back one fails."""
     monkeypatch.setattr(Sharing, "is_open", lambda self, note: True)
     monkeypatch.setattr(
-        sqlite, "execute_all", lambda connection, statement, rows: executed(connection, statement, rows)
+        sqlite_committing, "execute_all", lambda connection, statement, rows: executed(connection, statement, rows)
     )
     with pytest.raises(AssertionError):
         test_request_is_applied_once(opened)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 
 from lifecycle.errors import StoreError
 from lifecycle.store import SQLiteStore, schema
-from lifecycle.store.sqlite import NUMBERS_MAX, remember
+from lifecycle.store.sqlite_reading import NUMBERS_MAX, remember
 
 from .contract import StoreContract, keep
 from .histories import HISTORIES, Histories, play_in
