@@ -105,7 +105,7 @@ def found_at(target: str, found: object) -> Machine:
 # -- a session --------------------------------------------------------------------------------------------------------
 
 
-def graph_of_session(path: str, name: str, machine: str) -> Graph:
+def graph_of_session(store: str, name: str, machine: str) -> Graph:
     """Return a machine with the present state and the path of a session marked.
 
     Of the runs, executions and requests it has had, the last one is shown.
@@ -114,12 +114,13 @@ def graph_of_session(path: str, name: str, machine: str) -> Graph:
     declared = {one.name: one for one in MACHINES if one.name not in ("segment", "controller")}
     if machine not in declared:
         raise Invalid(f"machine {machine}", "no journal tells of it", f"name one of {', '.join(declared)}")
-    with closing(readable(path)) as look:
+    with closing(readable(store)) as look:
         kept = look.load(name)
         if kept is None:
             raise NotFound(f"session {name}", f"not known in {look.name}", "`lifecycle show` lists what there is")
-        moves = [move for entry in look.journal(name) for move in entry.moves if move[0] == machine]
+        entries = list(look.journal(name))
         present = kept.session.state if machine == "session" else None
+    moves = [move for entry in entries for move in entry.moves if move[0] == machine]
     last = moves[-1][1] if moves else None
     if not moves and present is None:
         raise Invalid(f"session {name}", f"its journal tells of no {machine}", "draw another machine of it")
@@ -127,8 +128,9 @@ def graph_of_session(path: str, name: str, machine: str) -> Graph:
     counted = Counter((source or "", trigger, dest) for _, _, trigger, source, dest in mine)
     taken = tuple((*way, times) for way, times in counted.items())
     graph = graph_of(declared[machine], seen=Seen(present or mine[-1][4], taken))
-    whose = "" if machine == "session" else f"{machine.capitalize()} {last} of session "
-    return attrs.evolve(graph, sentence=f"{whose or 'Session '}{name}, and the path it took.")
+    whose = f"Session {name}" if machine == "session" else f"{machine.capitalize()} {last} of session {name}"
+    path = "and the path it took" if entries and entries[0].revision == 1 else "and what of its path was not let go"
+    return attrs.evolve(graph, sentence=f"{whose}, {path}.")
 
 
 # -- what is written --------------------------------------------------------------------------------------------------

@@ -112,6 +112,15 @@ def test_history_says_where_it_begins(store: str) -> None:
     assert "" == said("history", "a", "--after", "4", "--store", store).err
 
 
+def test_picture_says_that_part_of_the_path_was_let_go(store: str) -> None:
+    """Given a session whose journal was compacted, then its picture marks where it is, and does not promise its path."""
+    assert ", and the path it took.<" in said("draw", "a", "--store", store, "--format", "svg").out
+    said("store", "compact", "--store", store, "--retention", "0.000001")
+    drawn = said("draw", "a", "--store", store, "--format", "svg").out
+    assert ">Session a, and what of its path was not let go.<" in drawn
+    assert "Now it is in ready." in drawn
+
+
 def test_export_import_export_gives_the_same_bytes(store: str, tmp_path: Path) -> None:
     """To stdout or to a file, from a file or from stdin: the bytes are the same."""
     out, copy, other = tmp_path / "runs.jsonl", str(tmp_path / "copy.db"), str(tmp_path / "other.db")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import attrs
 import pytest
@@ -276,6 +277,12 @@ def test_same_declaration_gives_the_same_bytes(seed: str) -> None:
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
     assert "".join(files().values()) + "\n" == done.stdout.decode()
+
+
+def test_gallery_keeps_no_picture_of_what_is_no_more() -> None:
+    """Given the folder of the gallery, then it has the files that are drawn into it, and none that a machine left behind."""
+    folder = Path(__file__).parents[2] / "diagrams"
+    assert set(files()) == {one.name for one in folder.iterdir()}
 
 
 def test_whole_has_every_machine_and_every_send() -> None:
