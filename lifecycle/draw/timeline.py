@@ -252,13 +252,13 @@ class Stave:
                 said = f"and {self.more[lane]:,} more"
                 yield svg.text(text_at(x, top + len(self.rows[lane]) * ROW + 12, said, SMALL, "dim halo"))
             top += self._height_of(lane)
-        yield from self._lines(x, y)
 
     def _axis(self, x: float, y: float) -> Iterator[str]:
         """Yield what arrived, a thin line down from it, and the time since the beginning."""
         low = y + self.height - 4
         for at, row, *_ in self.labels:
             yield svg.line(x + at, y + row * LABEL_ROW + 3, x + at, low, "rule")
+        yield from self._lines(x, y)  # behind all words, for it would go through those that end a bar
         for at, row, label, tone in self.labels:
             yield svg.text(Text(x + at + TICK, y + row * LABEL_ROW + 1, label, SMALL, f"{tone} halo"))
         free = -100.0

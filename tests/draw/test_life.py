@@ -112,6 +112,13 @@ def test_rule_that_is_broken_is_said_where_it_is() -> None:
     assert "breaks one-timer" in timeline(life_of("s", [first, broken]))
 
 
+def test_line_of_a_takeover_goes_through_no_word() -> None:
+    """Given a process that takes over, then its line is drawn before every word, whose halo covers it."""
+    drawn = timeline(life_of("s", short().steps))
+    first_word = drawn.index("<text", drawn.index(" steps in "))
+    assert 0 < drawn.index('class="line r-off dash"') < first_word
+
+
 def test_life_of_nothing_is_drawn() -> None:
     """Given no step at all, then there is a picture that says so."""
     assert "0 steps" in timeline(life_of("s", []))
