@@ -22,6 +22,7 @@ from lifecycle.draw.measuring import width_of
 from lifecycle.draw.picture import MARGIN, arrow, corner, shapes_in
 from lifecycle.draw.reading import SUBJECTS, TONES, WORDS, in_words, is_timer, timers_of
 from lifecycle.draw.svg import rect
+from lifecycle.kernel.routes import ROUTES, EndEach, Fire
 from lifecycle.machines import MACHINES
 
 HELD = {"controller": "controller", "segment": "segment", "requests": "request", "offer": "execution"}
@@ -49,7 +50,7 @@ def whole(machines: Sequence[Machine] = MACHINES) -> str:
     """Draw all machines of a session on one sheet."""
     panels = {machine.name: panel_of(machine) for machine in machines}
     panels[ATTACHMENT] = box_of_panel(ATTACHMENT, "One live client that watches.", [], ("attached",), ("released",))
-    cards = cards_of([*(one for machine in machines for one in couplings(machine)), *of_attachments()])
+    cards = cards_of([*(one for machine in machines for one in couplings(machine)), *routed(), *of_attachments()])
     layout = laid_out("\n".join(["digraph {", *lines_of(panels, cards), "}"]))
     width, height = layout.width + 2 * MARGIN, HEAD + layout.height + 24
     title = text_at(MARGIN, 30, "The whole", 18, "ink", True)
@@ -170,6 +171,23 @@ def held(machine: Machine) -> Iterator[Coupling]:
             states = [state.name for state in machine.states if hold in state.holds]
             marks = (Mark("take", WORDS[hold.take]), Mark("give", WORDS[hold.give]))
             yield Coupling(machine.name, dest, f"while {', '.join(states)}", marks)
+
+
+def routed() -> Iterator[Coupling]:
+    """Yield what one input does to two machines in one step: what a settled execution, a closed session make of runs."""
+    found: dict[tuple[str, str, str], dict[str, None]] = {}
+    for route in ROUTES.values():
+        fired = [one for one in route if isinstance(one, Fire | EndEach)]
+        for leader in fired:
+            for other in fired:
+                if leader.machine in LEADERS and other.machine not in LEADERS:
+                    found.setdefault((leader.machine, other.machine, leader.trigger), {})[other.trigger] = None
+    for (source, dest, trigger), triggers in found.items():
+        yield Coupling(source, dest, trigger, tuple(Mark(SEND, one) for one in triggers))
+
+
+LEADERS = ("execution", "session")
+"""The machines whose triggers come first where one input fires several: code has returned, a conversation is over."""
 
 
 def of_attachments() -> Iterator[Coupling]:

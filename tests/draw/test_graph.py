@@ -23,6 +23,7 @@ from lifecycle.draw import Graph, Mark, Seen, arranged, as_json, files, graph_of
 from lifecycle.draw.arranging import SOURCES_MAX, Sheet
 from lifecycle.draw.boxes import words_of_sources
 from lifecycle.draw.picture import seen_ways
+from lifecycle.draw.whole import routed
 from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
 from lifecycle.machines import MACHINES as MACHINES_OF_A_SESSION
 
@@ -277,6 +278,14 @@ def test_same_declaration_gives_the_same_bytes(seed: str) -> None:
     environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
     assert "".join(files().values()) + "\n" == done.stdout.decode()
+
+
+def test_whole_says_what_becomes_of_runs_with_executions_and_sessions() -> None:
+    """Given one input that moves two machines, then the sheet shows that: a result ends its run, a close stops every run."""
+    told = {(one.source, one.dest, one.why): {mark.label for mark in one.marks} for one in routed()}
+    assert {"complete", "fail", "ask", "abort", "rerun"} == told["execution", "run", "settle"]
+    assert {"stop"} == told["session", "run", "close"]
+    assert 2 == len(told)
 
 
 def test_gallery_keeps_no_picture_of_what_is_no_more() -> None:
