@@ -7,6 +7,7 @@ promised; a picture sets the length of each text to it, so that no font of anybo
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 NARROW = {
     **dict.fromkeys("ijl'", 0.22),
@@ -25,6 +26,10 @@ NARROW = {
 
 OTHER, WIDE = 0.56, 1.0
 
+NON_JOINER, JOINER = "\u200c", "\u200d"
+SKINS = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+"""What says how its neighbours are drawn, in Persian, in Hindi and in emoji, and the colours of skin."""
+
 BOLD = 1.07
 """How much wider a text in bold is."""
 
@@ -35,15 +40,23 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
     >>> round(width_of("begin", 10))
     25
     """
-    parts = sum(width_of_letter(letter) for letter in text)
+    parts = sum(0.0 if joined else width_of_letter(letter) for letter, joined in with_joints(text))
     return round(parts * size * (BOLD if bold else 1.0), 1)
+
+
+def with_joints(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield each letter, and whether it is drawn as one with what stands before it, as the parts of an emoji are."""
+    before = ""
+    for letter in text:
+        yield letter, before == JOINER and unicodedata.category(letter) == "So"
+        before = letter
 
 
 def width_of_letter(letter: str) -> float:
     """Return the width of a letter in parts of its size: what is combined with another has none."""
     if letter in NARROW:
         return NARROW[letter]
-    if unicodedata.combining(letter):
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf") or letter in SKINS:
         return 0.0
     if unicodedata.east_asian_width(letter) in "WF":
         return WIDE
@@ -68,4 +81,16 @@ def visible(text: str) -> str:
     >>> visible("a\nb")
     'a\\nb'
     """
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text) or "∅"
+    shown = (one if one.isprintable() or joins(text, at) else escape_of(one) for at, one in enumerate(text))
+    return "".join(shown) or "∅"
+
+
+def escape_of(letter: str) -> str:
+    """Write a letter as Python does where it must."""
+    return letter.encode("unicode_escape").decode()
+
+
+def joins(text: str, at: int) -> bool:
+    """Say whether something invisible is seen by what it makes of its neighbours, none of which is of ASCII."""
+    around = text[at - 1 : at + 2] if at else ""
+    return text[at] in (NON_JOINER, JOINER) and len(around) == 3 and not any(one.isascii() for one in around)

@@ -1,8 +1,8 @@
 """The whole: all machines of a session on one sheet, and how they move each other.
 
-What lives here: couplings, read out of the rows, the holds and the hooks; the one thing that is held without being a
-machine. What must not: a coupling that no table says. The law of this file: each machine is shown once, and an arrow
-from it says what it makes another one do.
+What lives here: couplings, read out of the rows, the holds, the hooks and the routes; the one thing that is held
+without being a machine. What must not: a coupling that no table says. The law of this file: each machine is shown
+once, and an arrow from it says what it makes another one do.
 """
 
 from __future__ import annotations

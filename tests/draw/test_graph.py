@@ -22,6 +22,7 @@ from lifecycle.declaration.interchange import from_transitions
 from lifecycle.draw import Graph, Mark, Seen, arranged, as_json, files, graph_of, mermaid, picture, table, whole
 from lifecycle.draw.arranging import SOURCES_MAX, Sheet
 from lifecycle.draw.boxes import words_of_sources
+from lifecycle.draw.measuring import visible, width_of
 from lifecycle.draw.picture import seen_ways
 from lifecycle.draw.whole import routed
 from lifecycle.machines import DECLARED, EXECUTION, REQUEST, RUN, SESSION
@@ -207,6 +208,15 @@ def test_rows_of_one_trigger_are_counted_together() -> None:
     """Given rows that differ by their guards only, which a journal does not tell apart, then their count says so."""
     drawn = picture(graph_of(REQUEST, seen=Seen("answered", (("open", "answer", "answered", 1),))))
     assert 2 == drawn.count("× 1 together")  # noqa: RUF001
+
+
+def test_joiner_is_left_where_it_makes_one_sign_of_two() -> None:
+    """Given what says how letters are joined, then it stays between letters that it joins, and is seen anywhere else."""
+    assert "👩\u200d👧" == visible("👩\u200d👧")
+    assert "می\u200cشود" == visible("می\u200cشود")
+    assert ["a\\u200db", "\\u200d", "é\\u200d"] == [visible(one) for one in ("a\u200db", "\u200d", "é\u200d")]
+    assert width_of("👩", 10) == width_of("👩\u200d👩\u200d👧", 10)
+    assert width_of("👍", 10) == width_of("👍🏽", 10)
 
 
 def test_one_is_not_counted_as_several() -> None:
