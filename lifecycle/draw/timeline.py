@@ -162,8 +162,12 @@ class Stave:
         return max(self.end - self.start, *words, *since)
 
     def since(self, at: int) -> str:
-        """Say how long after the first step a step was."""
+        """Say how long after the first step a step was; where that says nothing new, how long after the one before."""
         passed = self.life.times[at] - self.life.times[0]
+        if at > self.steps[0]:
+            gap = self.life.times[at] - self.life.times[at - 1]
+            if 0 < gap < passed and elapsed(passed - gap) == elapsed(passed):
+                return f"{elapsed(gap)} later"
         return f"+{elapsed(passed)}" if passed else "0"
 
     def _height_of(self, lane: str) -> float:

@@ -119,6 +119,16 @@ def test_line_of_a_takeover_goes_through_no_word() -> None:
     assert 0 < drawn.index('class="line r-off dash"') < first_word
 
 
+def test_late_step_says_how_long_after_the_one_before_it_was() -> None:
+    """Given steps a second apart, a day after the first, then they do not all say that it was a day."""
+    life = Stepped()
+    life.start("r1")
+    life.step(i.Begin("r1", life.slot[0]), 90_000)
+    life.ask("sure?")
+    drawn = timeline(life_of("s", life.steps))
+    assert (1, 1) == (drawn.count(">+25 h<"), drawn.count(">1 s later<"))
+
+
 def test_life_of_nothing_is_drawn() -> None:
     """Given no step at all, then there is a picture that says so."""
     assert "0 steps" in timeline(life_of("s", []))
