@@ -18,7 +18,8 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from inlining import Sources, Writer
+from inlining import Writer
+from sources import Sources
 
 from lifecycle import hooks, machines
 from lifecycle.kernel import (
@@ -210,12 +211,12 @@ def page() -> str:
     """Return what the file must contain."""
     made = Page()
     kinds = [kind for kind in made.kernel.handling if kind.__name__ in INPUTS]
-    steps = "".join(f"    {ast.unparse(made.writer.refer(kind, ''))}: {made.step(kind)},\n" for kind in kinds)
+    steps = "".join(f"    {ast.unparse(made.writer.knows.refer(kind, ''))}: {made.step(kind)},\n" for kind in kinds)
     plans = "\n".join(made.plan(name, plan) for name, plan in made.plans.items())
     trees = [ast.walk(ast.parse(text)) for text in made.functions.values()]
     used = {one.id for tree in trees for one in tree if isinstance(one, ast.Name)}
     used |= {kind.__name__ for kind in kinds}
-    lines = {made.reference(name, thing) for name, thing in made.writer.scope.items() if name in used} - {""}
+    lines = {made.reference(name, thing) for name, thing in made.writer.knows.scope.items() if name in used} - {""}
     drafts = {line for line in lines if "twin_of" in line}
     records = {line.partition("# ")[2] for line in drafts}
     imports = {line for line in lines if line.startswith("from ")} | records
