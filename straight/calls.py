@@ -8,17 +8,35 @@ put in place for certain stays a call.
 from __future__ import annotations
 
 import ast
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, cast
 
 from knowing import UNKNOWN, Knowledge
 from leaving import Impossible, spliced
-from sources import Sources
-from trees import Renaming, Statements, assigned, is_last, jumps, named, read, returns, stored, with_name
+from lives import Names
+from sources import Sources, body_of
+from trees import (
+    Renaming,
+    Statements,
+    assigned,
+    assigned_once,
+    is_last,
+    jumps,
+    leaves,
+    named,
+    read,
+    returns,
+    stored,
+    with_name,
+)
 
-FORBIDDEN = ast.FunctionDef | ast.Lambda | ast.With | ast.Yield | ast.Global | ast.Nonlocal
+NAMES, READS, CALLS = range(3)
+"""What is evaluated before a call: names alone; reads, which a call could change; calls, which could change the call."""
+
+DISPLAYS = (ast.Constant, ast.Tuple, ast.List, ast.Starred)
+NOTHING = ast.Return(ast.Constant(None))
 
 
 class Calls:
@@ -39,6 +57,24 @@ class Calls:
         self.sources, self.within = sources, within
         self.knows = Knowledge(fields or {}, steady, single, parameters)
         self.stack: list[FunctionType] = []
+        self.stays = NAMES
+        self.after: Names = frozenset()
+        self.next: Names = frozenset()
+        self.always: Names = frozenset()
+
+    @contextmanager
+    def leading_to(self, after: Names, always: Names = frozenset()) -> Iterator[None]:
+        """Write a part that is followed by what may read some names; ``always``: from within the part, too."""
+        saved = self.after, self.next, self.always
+        self.after, self.always = after, self.always | always
+        try:
+            yield
+        finally:
+            self.after, self.next, self.always = saved
+
+    def is_free(self, name: str | None, once: set[str]) -> bool:
+        """Say whether a name is assigned at one place, and read in what follows there only: its value can be followed."""
+        return name in once and name not in self.after and name not in self.always
 
     def block(self, body: Statements, once: set[str]) -> Statements:
         """Write a body out; ``once`` are the names assigned at one place, whose values can be followed."""
@@ -67,9 +103,11 @@ class Calls:
         fold: bool = False,
     ) -> Statements | None:
         """Write a call out, or return none if it must stay one."""
+        saved = dict(self.knows.kept), dict(self.knows.same)
         try:
             return self.expanded(function, arguments, into, tail, fold)
         except Impossible:
+            self.knows.kept, self.knows.same = saved
             return None
 
     def expanded(
@@ -77,23 +115,23 @@ class Calls:
     ) -> Statements:
         """Write a call out: its result goes ``into`` a name, is returned (``tail``), or is not wanted."""
         tree, outer = self.sources.of(function)
-        body = tree.body[1:] if ast.get_docstring(tree, clean=False) is not None else tree.body
-        inner = [one for each in body for one in ast.walk(each)]
-        if any(isinstance(one, FORBIDDEN) or (isinstance(one, ast.Try) and not tail) for one in inner):
-            raise Impossible
+        body = body_of(tree, outer, tail)
         mine = stored(body)
         own, before = self.bound(function, tree, arguments, mine, tail)
         own |= {name: named(self.knows.fresh(name)) for name in dict.fromkeys(mine) if name not in own}
         body = [Renaming(own, outer, self.knows.refer).visit(one) for one in body]
         self.stack.append(function)
         try:
-            with self.knows.aside():
-                once = {one for one, count in Counter(stored(body)).items() if count == 1}
+            with self.knows.aside(), self.leading_to(frozenset() if tail else self.next - {into if fold else None}):
                 if not tail:
-                    body = spliced(self.unrolled(body), into)
+                    body = self.unrolled(body)
+                once = assigned_once(before + body)
+                if not tail:
+                    body = spliced(body, into)
                     if into is not None and fold and stored(body).count(into) == 1 and is_last(body, into):
                         once.add(into)
-                written = self.shortcut(self.block(before, once) + self.block(body, once), into)
+                written = self.block(before, once) + self.block(body, once)
+                written = self.shortcut(written, into) if not tail or leaves(written) else [*written, NOTHING]
                 kept = self.knows.known.get(into or "", UNKNOWN)
         finally:
             self.stack.pop()
@@ -105,29 +143,39 @@ class Calls:
         self, function: FunctionType, tree: ast.FunctionDef, arguments: list[ast.expr], mine: list[str], tail: bool
     ) -> tuple[dict[str, ast.expr], Statements]:
         """Return what to put in place of the parameters, and the arguments that have to be evaluated before."""
-        names = [one.arg for one in tree.args.args]
-        missing = len(names) - len(arguments)
-        if tree.args.vararg or tree.args.kwonlyargs or not 0 <= missing <= len(tree.args.defaults):
-            raise Impossible
-        if missing:
-            arguments = [*arguments, *tree.args.defaults[-missing:]]
+        names, arguments = self.filled(function, tree.args, arguments)
+        in_place = self.sources.is_generated(function)
         own: dict[str, ast.expr] = {}
         before: Statements = []
-        for name, argument in zip(names, arguments, strict=True):
-            simple = isinstance(argument, ast.Name | ast.Constant) or self.knows.value(argument) is not UNKNOWN
-            if name not in mine and self.sources.is_generated(function) and read(tree.body).count(name) == 1:
+        for name, argument in reversed([*zip(names, arguments, strict=True)]):
+            value = self.knows.value(argument)
+            if name in mine and not (tail and name not in self.always and is_alone(name, argument, arguments)):
+                in_place = False
+            elif isinstance(argument, ast.Name | ast.Constant):
                 own[name] = argument
-            elif simple and name not in mine:
-                value = self.knows.value(argument)
-                itself = value is UNKNOWN or isinstance(argument, ast.Name)
-                own[name] = argument if itself else self.knows.refer(value, name)
-            elif tail and isinstance(argument, ast.Name) and argument.id == name:
+            elif value is not UNKNOWN:
+                own[name] = self.knows.refer(value, name)
+            elif in_place and read(tree.body).count(name) == 1:
                 own[name] = argument
             else:
+                in_place = False
+            if name not in own:
                 new = self.knows.fresh(name)
-                before.append(assigned(new, argument))
+                before.insert(0, assigned(new, argument))
                 own[name] = named(new)
         return own, before
+
+    def filled(
+        self, function: FunctionType, parameters: ast.arguments, arguments: list[ast.expr]
+    ) -> tuple[list[str], list[ast.expr]]:
+        """Return the parameters and their arguments, the defaults of those that are missing among them."""
+        names = [one.arg for one in parameters.args]
+        missing, defaults = len(names) - len(arguments), function.__defaults__ or ()
+        others = parameters.posonlyargs, parameters.vararg, parameters.kwonlyargs, parameters.kwarg
+        if any(others) or not 0 <= missing <= len(defaults):
+            raise Impossible
+        added = zip(names[len(arguments) :], defaults[len(defaults) - missing :], strict=True)
+        return names, [*arguments, *(self.knows.refer(value, name) for name, value in added)]
 
     def shortcut(self, body: Statements, into: str | None) -> Statements:
         """Let a value that ends up in a name be made in it."""
@@ -143,7 +191,7 @@ class Calls:
         written: Statements = []
         for statement in body:
             match statement:
-                case ast.For(ast.Name(target), iterated, inner, []) if returns(statement) and not jumps(inner):
+                case ast.For(ast.Name(target), iterated, inner) if can_be_unrolled(statement):
                     items = self.knows.value(iterated)
                     if not isinstance(items, tuple):
                         written.append(statement)
@@ -155,50 +203,109 @@ class Calls:
 
     # -- expressions --------------------------------------------------------------------------------------------------
 
-    def hoisted(self, node: ast.expr, before: Statements) -> ast.expr:
-        """Take the calls that can be written out before an expression out of it."""
+    def hoisted(self, node: ast.expr, before: Statements, first: int = NAMES) -> ast.expr:
+        """Take the calls that can be written out before an expression out of it; ``first`` is what comes before it."""
+        saved, self.stays = self.stays, first
+        try:
+            return self.lifted(node, before)
+        finally:
+            self.stays = saved
+
+    def hoist_arguments(self, call: ast.Call, before: Statements) -> None:
+        """Take the calls that can be written out before the arguments of a call out of them."""
+        saved, self.stays = self.stays, NAMES
+        try:
+            call.args = [self.lifted(one, before) for one in call.args]
+        finally:
+            self.stays = saved
+
+    def lifted(self, node: ast.expr, before: Statements) -> ast.expr:
+        """Take the calls out of a part of an expression, and note what stays in it to be evaluated."""
         match node:
-            case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp() | ast.Lambda() | ast.Name():
+            case ast.Name():
                 return cast("ast.expr", self.knows.resolved(node))
             case ast.BoolOp():
-                return self.hoisted_first(node, before)
+                return self.lifted_first(node, before)
             case ast.IfExp(test, body, orelse):
                 known = self.knows.truth(test)
                 if known is not None:
-                    return self.hoisted(body if known else orelse, before)
-                node.test = self.hoisted(test, before)
-                node.body, node.orelse = self.knows.resolved(body), self.knows.resolved(orelse)
+                    return self.lifted(body if known else orelse, before)
+                node.test = self.lifted(test, before)
+                node.body, node.orelse = self.left(body), self.left(orelse)
                 return node
+            case (
+                ast.Attribute()
+                | ast.Subscript()
+                | ast.Call()
+                | ast.Tuple()
+                | ast.List()
+                | ast.Starred()
+                | ast.Constant()
+            ):
+                return self.lifted_parts(node, before)
+            case ast.BinOp() | ast.UnaryOp() | ast.JoinedStr() | ast.FormattedValue() | ast.Compare(comparators=[_]):
+                return self.lifted_parts(node, before)
+        return self.left(node)
+
+    def left(self, node: ast.expr) -> ast.expr:
+        """Leave the calls in a part of an expression that is not evaluated always, or not once, or not in its order."""
+        self.stays = max(self.stays, CALLS if any(isinstance(one, ast.Call) for one in ast.walk(node)) else READS)
+        return cast("ast.expr", self.knows.resolved(node))
+
+    def lifted_first(self, node: ast.BoolOp, before: Statements) -> ast.expr:
+        """Take the calls out of the first part of an ``and`` or ``or``: whether the others are evaluated depends on it."""
+        first, *others = self.knows.shortened(node)
+        if not others:
+            return self.lifted(first, before)
+        node.values = [self.lifted(first, before), *map(self.left, others)]
+        return node
+
+    def lifted_parts(self, node: ast.expr, before: Statements) -> ast.expr:
+        """Take the calls out of the parts of an expression in their order, and then itself if it is one."""
+        stayed = self.stays
         for field, value in ast.iter_fields(node):
             if isinstance(value, ast.expr):
-                setattr(node, field, self.hoisted(value, before))
-            elif isinstance(value, list):
-                items = [self.hoisted(one, before) if isinstance(one, ast.expr) else one for one in value]
-                setattr(node, field, items)
+                setattr(node, field, self.lifted(value, before))
+            for at, one in enumerate(value if isinstance(value, list) else ()):
+                if isinstance(one, ast.expr):
+                    value[at] = self.lifted(one, before)
+                elif isinstance(one, ast.keyword):
+                    one.value = self.lifted(one.value, before)
+        instead = self.instead(node, before, stayed)
+        if instead is not None:
+            self.stays = stayed
+            return instead
+        if not isinstance(node, DISPLAYS):
+            self.stays = max(self.stays, CALLS if isinstance(node, ast.Call) else READS)
+        return node
+
+    def instead(self, node: ast.expr, before: Statements, stayed: int) -> ast.expr | None:
+        """Return a name or a constant that stands for an expression, if there is one; ``stayed`` comes before it."""
         value = UNKNOWN if isinstance(node, ast.Constant) else self.knows.value(node)
         if value is not UNKNOWN:
             return self.knows.refer(value, getattr(node, "attr", "it"))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             kept = self.knows.kept.get((node.value.id, node.attr))
-            return node if kept is None else named(kept)
-        return self.answered(node, before) if isinstance(node, ast.Call) else node
-
-    def hoisted_first(self, node: ast.BoolOp, before: Statements) -> ast.expr:
-        """Take the calls out of the first part of an ``and`` or ``or``: whether the others are evaluated depends on it."""
-        first, *others = self.knows.shortened(node)
-        if not others:
-            return self.hoisted(first, before)
-        node.values = [self.hoisted(first, before), *map(self.knows.resolved, others)]
-        return node
-
-    def answered(self, node: ast.Call, before: Statements) -> ast.expr:
-        """Write a call within an expression out, if it can be, and return its result."""
+            return None if kept is None else named(kept)
         function = self.callee(node)
-        if function is None:
-            return node
+        harmless = function is not None and self.sources.is_generated(function) and self.stays <= READS
+        if function is None or (stayed > NAMES and not harmless):
+            return None
+        assert isinstance(node, ast.Call)
         into = self.knows.fresh(function.__name__)
         written = self.attempt(function, node.args, into, fold=True)
         if written is None:
-            return node
+            return None
         before += written
         return self.knows.refer(self.knows.known[into], into) if into in self.knows.known else named(into)
+
+
+def is_alone(name: str, argument: ast.expr, arguments: list[ast.expr]) -> bool:
+    """Say whether an argument is a name that the callee may assign as its own: it has the parameter's name already."""
+    return isinstance(argument, ast.Name) and argument.id == name and read(arguments).count(name) == 1
+
+
+def can_be_unrolled(loop: ast.For) -> bool:
+    """Say whether a loop that may be left early is a row of bodies, one for each round."""
+    again = jumps(loop.body) or set(stored([loop.target])) & set(stored(loop.body))
+    return returns(loop) and not loop.orelse and not again

@@ -17,21 +17,24 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from calls import Calls
-from knowing import PLAIN, UNKNOWN, answers
+from calls import NAMES, READS, Calls
+from knowing import PLAIN, UNKNOWN, answers, is_table
 from leaving import Impossible
+from lives import live
 from trees import (
     Renaming,
     Statements,
     assigned,
     ends_of,
+    is_first,
     is_last,
     is_one_of,
+    is_quiet,
     jumps,
     leaves,
     named,
-    names_in_order,
     read,
+    stored,
     with_name,
 )
 
@@ -57,6 +60,7 @@ class Writer(Calls):
         written: Statements = []
         for at, statement in enumerate(body):
             rest = body[at + 1 :]
+            self.next = live(rest, self.after)
             if self.thread(written, statement, rest):
                 continue
             split = self.split(statement, rest, once)
@@ -71,7 +75,7 @@ class Writer(Calls):
 
     def branch(self, body: Statements, once: set[str]) -> Statements:
         """Write a branch out; what is known in it is known in it only."""
-        with self.knows.aside():
+        with self.knows.aside(), self.leading_to(self.next):
             return self.block(body, once)
 
     def knowing(self, name: str, value: Any, body: Statements, once: set[str]) -> Statements:
@@ -86,11 +90,11 @@ class Writer(Calls):
             case ast.Assign(
                 [ast.Name(target)],
                 ast.Call(ast.Attribute(ast.Subscript(table, key), "get"), [asked]),
-            ) if target in once:
+            ) if self.is_free(target, once):
                 known, name = self.knows.value(table), self.knows.value(asked)
             case _:
                 return None
-        if known is UNKNOWN or name is UNKNOWN or self.knows.value(key) is not UNKNOWN:
+        if not is_table(known) or name is UNKNOWN or self.knows.value(key) is not UNKNOWN or not is_quiet(key):
             return None
         chain: Statements = []
         for answer, keys in reversed(answers(known, name)):
@@ -107,14 +111,13 @@ class Writer(Calls):
                 return False
         if not isinstance(written[-1] if written else None, ast.If) or not all(is_last(end, name) for end in ends):
             return False
-        again = [one.ctx for each in rest for one in names_in_order(each) if one.id == name]
-        if again and not isinstance(again[0], ast.Store):
+        if name in self.next or name in self.always:
             return False
         for end in ends:
             value = end[-1].value  # type: ignore[attr-defined]
             if isinstance(value, ast.Constant) and value.value is None:
                 end[-1:] = [] if len(end) > 1 else [ast.Pass()]
-            elif self.knows.is_something(value) and read(body).count(name) == 1:
+            elif self.knows.is_something(value) and is_first(body, name):
                 end[-1:] = with_name(body, name, value)
             else:
                 end.append(copy.deepcopy(statement))
@@ -123,7 +126,9 @@ class Writer(Calls):
     def follow(self, written: Statements, statement: ast.stmt, rest: Statements, once: set[str]) -> bool:
         """Go on in each branch by itself where a name has just become one of several rows of a table."""
         match statement:
-            case ast.Assign([ast.Name(target)]) if target in once and written and isinstance(written[-1], ast.If):
+            case ast.Assign([ast.Name(target)]) if (
+                self.is_free(target, once) and written and isinstance(written[-1], ast.If)
+            ):
                 ends = list(ends_of(written[-1:]))
             case _:
                 return False
@@ -150,11 +155,12 @@ class Writer(Calls):
                 return self.assignment(statement, before, once)
             case ast.AugAssign(value=value):
                 statement.target = self.knows.resolved(statement.target)
-                statement.value = self.hoisted(value, before)
+                first = NAMES if isinstance(statement.target, ast.Name) else READS
+                statement.value = self.hoisted(value, before, first)
             case ast.Assert():
                 return []  # it tells a type checker what the function itself asks for again where it is called
-            case ast.Raise(exc=raised) if raised is not None:
-                statement.exc = self.knows.resolved(raised)
+            case ast.Raise():
+                return [self.knows.resolved(statement)]
             case ast.If(test, body, orelse):
                 statement.test = test = self.hoisted(test, before)
                 known = self.knows.truth(test)
@@ -164,25 +170,34 @@ class Writer(Calls):
                 statement.orelse = self.branch(orelse, once)
             case ast.For():
                 return self.loop(statement, before, once)
-            case ast.Try(body):
-                statement.body = self.block(body, once)
+            case ast.Try():
+                self.tried(statement, once)
         return [*before, statement]
+
+    def tried(self, statement: ast.Try, once: set[str]) -> None:
+        """Write a ``try`` out: whatever is read when something was raised may be read anywhere in it."""
+        caught = [each for handler in statement.handlers for each in handler.body]
+        others = frozenset(read([*caught, *statement.orelse, *statement.finalbody]))
+        with self.leading_to(self.next, others):
+            statement.body = self.branch(statement.body, once)
+            for handler in statement.handlers:
+                handler.body = self.branch(handler.body, once) or [ast.Pass()]
+            statement.orelse = self.branch(statement.orelse, once)
+        statement.finalbody = self.branch(statement.finalbody, once)
 
     def assignment(self, statement: ast.Assign, before: Statements, once: set[str]) -> Statements:
         """Write out an assignment to attributes, to items, or to several names."""
         match statement:
-            case ast.Assign([ast.Attribute(ast.Name(holder), field)], ast.Name(name)) if field in self.knows.steady:
-                statement.value = self.knows.resolved(statement.value)
-                kept = statement.value.id if isinstance(statement.value, ast.Name) else name
-                self.knows.keep(holder, field, kept)
+            case ast.Assign([ast.Attribute(ast.Name(), field)], ast.Name()) if field in self.knows.steady:
+                self.knows.keep(self.knows.resolved(statement))
                 return [statement]
         statement.targets = targets = [self.knows.resolved(one) for one in statement.targets]
         known = self.knows.value(statement.value)
         names = [one.id for one in targets if isinstance(one, ast.Name)]
-        if known is not UNKNOWN and set(names) <= once:
+        if known is not UNKNOWN and all(self.is_free(name, once) for name in names):
             self.knows.known |= dict.fromkeys(names, known)
             statement.targets = [one for one in targets if not isinstance(one, ast.Name)]
-        if isinstance(targets[0], ast.Tuple) and isinstance(known, tuple):
+        if len(targets) == 1 and isinstance(targets[0], ast.Tuple) and isinstance(known, tuple):
             pairs = zip(targets[0].elts, known, strict=True)
             return self.block([assigned(ast.unparse(one), self.knows.refer(part, "it")) for one, part in pairs], once)
         statement.value = self.hoisted(statement.value, before)
@@ -193,11 +208,14 @@ class Writer(Calls):
         items = self.knows.value(statement.iter)
         match statement:
             case ast.For(ast.Name(target), _, body, []) if isinstance(items, tuple):
-                if jumps(body):
+                if jumps(body) or target in stored(body):
                     raise Impossible
                 unrolled: Statements = []
-                for item in items:
-                    unrolled += self.block(with_name(body, target, self.knows.refer(item, target)), once - {target})
+                rounds = [with_name(body, target, self.knows.refer(item, target)) for item in items]
+                several = set(stored(body)) if len(items) > 1 else set()
+                for at, one in enumerate(rounds):
+                    with self.leading_to(live([each for later in rounds[at + 1 :] for each in later], self.next)):
+                        unrolled += self.block(one, once - several - {target})
                 return unrolled
         statement.iter = found = self.hoisted(statement.iter, before)
         match statement:
@@ -205,7 +223,8 @@ class Writer(Calls):
                 target == called and self.knows.is_single(found)
             ):
                 return [*before, *self.statement(ast.Expr(ast.Call(found, call.args, [])), once)]
-        statement.body = self.branch(statement.body, set()) or [ast.Pass()]
+        with self.leading_to(self.next, live([statement], self.next)):
+            statement.body = self.branch(statement.body, set()) or [ast.Pass()]
         statement.orelse = self.branch(statement.orelse, once)
         return [*before, statement]
 
@@ -217,20 +236,20 @@ class Writer(Calls):
             both = assigned(target, value.body), assigned(target, value.orelse)
             return self.statement(ast.If(value.test, [both[0]], [both[1]]), once - {target})
         known = self.knows.value(value)
-        if known is not UNKNOWN and target in once:
+        if known is not UNKNOWN and self.is_free(target, once):
             self.knows.known[str(target)] = known
             return []
         function = self.callee(value)
         if function is not None:
             assert isinstance(value, ast.Call)
-            value.args = [self.hoisted(one, before) for one in value.args]
-            written = self.attempt(function, value.args, target, fold=target in once)
+            self.hoist_arguments(value, before)
+            written = self.attempt(function, value.args, target, fold=self.is_free(target, once))
             if written is not None:
                 return before + written
         else:
             kept = isinstance(value, ast.Attribute) and value.attr in self.knows.steady
             value = self.hoisted(value, before)
-            if kept and isinstance(value, ast.Name) and target in once:
+            if kept and isinstance(value, ast.Name) and self.is_free(target, once):
                 self.knows.same[str(target)] = value.id
                 return before
         return [*before, ast.Expr(value) if target is None else assigned(target, value)]
@@ -239,8 +258,9 @@ class Writer(Calls):
         """Write out an expression that is returned."""
         function = self.callee(value)
         if function is None:
-            return [*before, ast.Return(self.hoisted(value, before))]
+            value = self.hoisted(value, before)
+            return [*before, ast.Return(value)]
         assert isinstance(value, ast.Call)
-        value.args = [self.hoisted(one, before) for one in value.args]
+        self.hoist_arguments(value, before)
         written = self.attempt(function, value.args, None, tail=True)
         return before + written if written is not None else [*before, ast.Return(value)]

@@ -75,9 +75,11 @@ class Knowledge:
         self.numbers[base] = self.numbers.get(base, 0) + 1
         return f"{base}_{self.numbers[base]}"
 
-    def keep(self, holder: str, field: str, name: str) -> None:
-        """Note from which name an attribute was assigned."""
-        self.kept[holder, field] = name
+    def keep(self, statement: ast.stmt) -> None:
+        """Note from which name an attribute is assigned; a name that stands for something known is none any more."""
+        match statement:
+            case ast.Assign([ast.Attribute(ast.Name(holder), field)], ast.Name(name)):
+                self.kept[holder, field] = name
 
     def rename(self, old: str, new: str) -> None:
         """Note that a name goes by another one from now on."""
@@ -181,6 +183,11 @@ def compared(op: ast.cmpop, left: Any, right: Any) -> bool | None:
     if isinstance(op, ast.Eq | ast.NotEq):
         return bool(left == right) is isinstance(op, ast.Eq)
     return bool(left in right) is isinstance(op, ast.In) if isinstance(op, ast.In | ast.NotIn) else None
+
+
+def is_table(known: Any) -> bool:
+    """Say whether something known is a table of rows."""
+    return isinstance(known, dict) and all(isinstance(row, dict) for row in known.values())
 
 
 def answers(table: Mapping[Any, Mapping[Any, Any]], name: Any) -> list[tuple[Any, list[str]]]:

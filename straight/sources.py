@@ -14,6 +14,62 @@ from types import FunctionType
 from typing import Any
 
 from leaving import Impossible
+from trees import is_store, names_of, stored
+
+STATEMENTS = (
+    ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For, ast.If, ast.Raise, ast.Try, ast.Assert, ast.Expr,
+    ast.Pass, ast.Break, ast.Continue,
+)  # fmt: skip
+"""What a body that is put in place of a call may consist of."""
+
+FORBIDDEN = (ast.Lambda, ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await)
+"""What may stand nowhere in it: it would see other names, or make another kind of function."""
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+AT_ONCE = {"all", "any", "dict", "frozenset", "list", "max", "min", "next", "set", "sorted", "sum", "tuple"}
+"""What takes from a generator at once, so that it does not see what becomes of the names in it."""
+
+
+def body_of(tree: ast.FunctionDef, outer: Mapping[str, Any], tail: bool) -> list[ast.stmt]:
+    """Return the body of a function without its docstring, if it may be put in place of a call (``tail``: that ends it)."""
+    body = tree.body[1:] if ast.get_docstring(tree, clean=False) is not None else tree.body
+    inner = [one for each in body for one in ast.walk(each)]
+    taken = {id(one.args[0]) for one in inner if isinstance(one, ast.Call) and one.args and takes_at_once(one, outer)}
+    for one in inner:
+        if isinstance(one, FORBIDDEN) or (isinstance(one, ast.stmt) and not isinstance(one, STATEMENTS)):
+            raise Impossible
+        if isinstance(one, ast.Try) and (not tail or any(handler.name in outer for handler in one.handlers)):
+            raise Impossible
+        if isinstance(one, ast.AnnAssign) and one.value is None:
+            raise Impossible
+        if isinstance(one, ast.GeneratorExp) and id(one) not in taken:
+            raise Impossible
+    if is_read_after_its_loop(body):
+        raise Impossible
+    return body
+
+
+def takes_at_once(call: ast.Call, outer: Mapping[str, Any]) -> bool:
+    """Say whether what is called takes all that it wants of its first argument before it returns."""
+    return isinstance(call.func, ast.Name) and call.func.id in AT_ONCE and call.func.id not in outer
+
+
+def is_read_after_its_loop(body: list[ast.stmt]) -> bool:
+    """Say whether the name that a loop runs through means something outside of it, or is assigned in it again."""
+    every = [one for each in body for one in ast.walk(each)]
+    targets: set[str] = set()
+    within: set[int] = set()
+    for one in every:
+        if isinstance(one, ast.For):
+            names = set(stored([one.target]))
+            targets |= names
+            reads = [name for each in one.body for name in names_of(each, names) if not is_store(name)]
+            within |= {id(name) for name in (*names_of(one.target, names), *reads)}
+        elif isinstance(one, COMPREHENSIONS):
+            names = set(stored([each.target for each in one.generators]))
+            within |= {id(name) for name in names_of(one, names)}
+    return any(id(one) not in within for each in body for one in names_of(each, targets))
 
 
 class Sources:

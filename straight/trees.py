@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 Statements = list[ast.stmt]
@@ -28,23 +29,39 @@ def stored(nodes: Iterable[ast.AST]) -> list[str]:
     return [one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name) and is_store(one)]
 
 
+def assigned_once(body: Statements) -> set[str]:
+    """Return the names that are assigned at one place, and from nothing that they were before."""
+    added = [one.target for each in body for one in ast.walk(each) if isinstance(one, ast.AugAssign)]
+    return {name for name, count in Counter([*stored(body), *stored(added)]).items() if count == 1}
+
+
 def read(nodes: Iterable[ast.AST]) -> list[str]:
     """List the names that are read, as often as they are."""
     return [one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name) and not is_store(one)]
 
 
-def names_in_order(node: ast.AST) -> Iterator[ast.Name]:
-    """Give the names in a statement in the order in which they are evaluated."""
-    if isinstance(node, ast.Name):
-        yield node
-    parts = (node.value, *node.targets) if isinstance(node, ast.Assign) else ast.iter_child_nodes(node)
-    for part in parts:
-        yield from names_in_order(part)
+def names_of(node: ast.AST, names: Container[str]) -> list[ast.Name]:
+    """List where some names stand in a tree."""
+    return [one for one in ast.walk(node) if isinstance(one, ast.Name) and one.id in names]
 
 
 def base_of(name: str) -> str:
     """Return a name without its number."""
     return name.strip("_").rstrip("0123456789").rstrip("_") or "it"
+
+
+def is_quiet(node: ast.expr) -> bool:
+    """Say whether an expression is but names and attributes of such: it may be evaluated once more, or sooner."""
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and is_quiet(node.value))
+
+
+def is_first(body: Statements, name: str) -> bool:
+    """Say whether a body returns a call that reads a name once, as an argument before which nothing is called."""
+    match body:
+        case [ast.Return(ast.Call(called, arguments))] if is_quiet(called) and read(body).count(name) == 1:
+            at = next((at for at, one in enumerate(arguments) if isinstance(one, ast.Name) and one.id == name), None)
+            return at is not None and all(isinstance(one, ast.Name | ast.Constant) for one in arguments[:at])
+    return False
 
 
 class Renaming(ast.NodeTransformer):

@@ -611,7 +611,7 @@ def step_Begin(session, given, now):
                 head_4 = session_1.head
                 if head_4 is not None and head_4.spec.id == name_3:
                     if type(head_4) is not Run:
-                        thawed_run_2 = head_4
+                        run_2 = head_4
                     else:
                         twin_3 = DraftRun()
                         twin_3.spec = head_4.spec
@@ -628,14 +628,14 @@ def step_Begin(session, given, now):
                         twin_3.questions = head_4.questions
                         session_1.head = twin_3
                         work_1.runs += ((head_4, twin_3),)
-                        thawed_run_2 = twin_3
+                        run_2 = twin_3
                 else:
-                    thawed_run_2 = thawed_queued(work_1, name_3)
+                    run_2 = thawed_queued(work_1, name_3)
                 build_1 = DraftCallCode()
                 build_1.run = slot_2.run
                 build_1.execution = slot_2.id
                 build_1.token = slot_2.token
-                build_1.attempt = thawed_run_2.attempt
+                build_1.attempt = run_2.attempt
                 build_1.__class__ = CallCode
                 work_1.edges += (build_1,)
             else:
@@ -652,7 +652,7 @@ def step_Begin(session, given, now):
                 head_6 = session_1.head
                 if head_6 is not None and head_6.spec.id == name_4:
                     if type(head_6) is not Run:
-                        run_2 = head_6
+                        run_3 = head_6
                     else:
                         twin_4 = DraftRun()
                         twin_4.spec = head_6.spec
@@ -669,22 +669,22 @@ def step_Begin(session, given, now):
                         twin_4.questions = head_6.questions
                         session_1.head = twin_4
                         work_1.runs += ((head_6, twin_4),)
-                        run_2 = twin_4
+                        run_3 = twin_4
                 else:
-                    run_2 = thawed_queued(work_1, name_4)
+                    run_3 = thawed_queued(work_1, name_4)
                 made_1 = DraftExecution()
                 made_1.id = session_1.revision
-                made_1.run = run_2.spec.id
+                made_1.run = run_3.spec.id
                 made_1.state = "pending"
                 made_1.token = 0
-                made_1.controller = run_2.spec.admitted
+                made_1.controller = run_3.spec.admitted
                 made_1.closing = None
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
                 work_1.moves.append(("execution", made_1.id, "offer", None, made_1.state))
-        for run_before_1, run_3 in work_1.runs:
-            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_3.state](work_1, run_before_1, run_3)
-            run_3.__class__ = Run
+        for run_before_1, run_4 in work_1.runs:
+            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_4.state](work_1, run_before_1, run_4)
+            run_4.__class__ = Run
         for slot_before_1, slot_5 in work_1.executions:
             EXECUTION_PLAN[None if slot_before_1 is None else slot_before_1.state][slot_5.state](
                 work_1, slot_before_1, slot_5

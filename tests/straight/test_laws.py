@@ -1,0 +1,522 @@
+"""What writing out keeps, law by law: a small function goes in, and the straight one does the same.
+
+What lives here: an example of each sentence that ``straight/inlining.py`` says of itself. What must not: a kernel. The
+law of this file: each function is seen both ways, and its text shows that it was written out, or why it could not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .ways import Box, note, seen, straight
+
+ROWS = {
+    "red": {"go": (1, "one")},
+    "green": {"go": (2, "two")},
+    "blue": {"stop": (3, "three")},
+    "grey": {"go": (1, "one")},
+}
+KNOWN = (3, 4, 5)
+ON, OFF = True, False
+
+
+def same(function: Any, *calls: tuple[Any, ...], **told: Any) -> str:
+    """Compare both ways on some calls, and return the text of the straight one."""
+    other, text = straight(function, **told)
+    assert [seen(function, *one) for one in calls] == [seen(other, *one) for one in calls]
+    return text
+
+
+# -- arguments and results --------------------------------------------------------------------------------------------
+
+
+def twice(x: Any) -> Any:
+    """Read an argument twice."""
+    return x, x
+
+
+def once_each(x: Any) -> Any:
+    """Give two arguments that note."""
+    return twice(note(x)), twice(note(2))
+
+
+def test_argument_is_evaluated_once() -> None:
+    """Given a parameter that is read twice, then its argument is evaluated once."""
+    text = same(once_each, (1,))
+    assert 2 == text.count("note(") and "twice(" not in text
+
+
+def swapped(a: Any, b: Any) -> Any:
+    """Use the names of the caller for other things, and assign its parameters."""
+    a, b = note(b), note(a)
+    x = a
+    return x, b
+
+
+def with_names(x: Any) -> Any:
+    """Have the names of the callee oneself."""
+    a, b = 1, 2
+    got = swapped(b, x)
+    return a, b, x, got
+
+
+def test_names_of_the_callee_are_its_own() -> None:
+    """Given a callee that assigns names and parameters its caller has too, then the caller's are as they were."""
+    assert "swapped(" not in same(with_names, (7,))
+
+
+def with_default(x: Any, y: Any = KNOWN) -> Any:
+    """Leave an argument out."""
+    return x, y
+
+
+def defaulted(x: Any) -> Any:
+    """Call with one argument less."""
+    return [with_default(x)]
+
+
+def test_default_is_that_of_the_function() -> None:
+    """Given a call without an argument, then the default stands for it."""
+    assert "with_default(" not in same(defaulted, (1,))
+
+
+def nothing_returned(x: Any) -> Any:
+    """End without a return on one way."""
+    if x:
+        return note(x)
+
+
+def after_the_end(x: Any) -> Any:
+    """Return such a call from a branch, with something after it."""
+    if x != 2:
+        return nothing_returned(x)
+    return note("after")
+
+
+def test_end_of_a_body_returns_none() -> None:
+    """Given a body that ends without a return, then none comes back, and what follows in the caller is not done."""
+    assert "nothing_returned(" not in same(after_the_end, (0,), (1,), (2,))
+
+
+# -- order ------------------------------------------------------------------------------------------------------------
+
+
+def bumped(box: Box) -> int:
+    """Change the box."""
+    box.n += 1
+    return box.n
+
+
+def plus_after_read(box: Box) -> Any:
+    """Read the box first, then change it, in one expression."""
+    return box.n * 10 + bumped(box), (box.n, bumped(box)), box.n
+
+
+def added_to_read(box: Box) -> Any:
+    """Add to an attribute what a call gives that changes it."""
+    box.n += bumped(box)
+    return box.n
+
+
+def after_a_call(box: Box) -> Any:
+    """Call something that stays before something that does not."""
+    return [note(1), bumped(box), note(box.n)]
+
+
+def in_keywords(box: Box) -> Any:
+    """Have a call in an argument that is named."""
+    known = 5
+    return note(dict)(a=known, b=bumped(box))
+
+
+def in_a_chain(box: Box) -> Any:
+    """Have calls that are evaluated only if what comes before them says so."""
+    never = OFF and bumped(box)
+    return 3 < box.n < bumped(box), box.n > 1 and bumped(box), bumped(box) if box.n > 4 else 0, never
+
+
+def in_a_dict(box: Box) -> Any:
+    """Have a key after a value."""
+    return {note(1): bumped(box), bumped(box): note(2)}
+
+
+ORDERS = (plus_after_read, added_to_read, after_a_call, in_keywords, in_a_chain, in_a_dict)
+
+
+@pytest.mark.parametrize("function", ORDERS)
+def test_order_of_evaluation_stays(function: Any) -> None:
+    """Given an expression whose parts change what others read, then they are evaluated in the order in which they were."""
+    same(function, (Box(0),), (Box(2),), (Box(4),), (Box(9),))
+
+
+def first_in_line(box: Box) -> Any:
+    """Call with nothing but names before."""
+    return (box, bumped(box))[1] + 1
+
+
+def test_call_after_names_only_is_written_out() -> None:
+    """Given an expression that has nothing to evaluate before a call but names, then the call is written out."""
+    assert "bumped(" not in same(first_in_line, (Box(1),))
+
+
+# -- returns ----------------------------------------------------------------------------------------------------------
+
+
+def early(x: int) -> Any:
+    """Return early, by branches."""
+    if x < 0:
+        return "below"
+    if x == 0:
+        note("zero")
+    else:
+        note("more")
+        return "above"
+    return "zero"
+
+
+def found(xs: Any, wanted: int) -> Any:
+    """Return early, from a loop."""
+    for x in xs:
+        if x == wanted:
+            return note(x)
+        note("no")
+    note("none")
+    return None
+
+
+def first_found(x: int, xs: Any) -> Any:
+    """Call both in the middle."""
+    before = early(x)
+    at = found(xs, x)
+    return before, at, note("end")
+
+
+def test_early_return_becomes_the_other_branch() -> None:
+    """Given returns in branches and in a loop, then what comes after them is done only where they were not reached."""
+    text = same(first_found, (-1, []), (0, [1, 0, 2]), (2, [1, 2]), (3, [1, 2]))
+    assert 1 == text.count("return") and "early(" not in text and "found(" not in text
+
+
+def answer(x: int) -> int | None:
+    """Answer, or not."""
+    if x > 2:
+        return x
+    if x == 2:
+        return note(x)
+    return None
+
+
+def asked(x: int) -> Any:
+    """Return an answer as soon as there is one."""
+    said = answer(x)
+    if said is not None:
+        return "said", note("asked"), said
+    return note("not said")
+
+
+def asked_and_read(x: int) -> Any:
+    """Read the answer once more where there is none."""
+    if x < 9:
+        said = answer(x)
+        if said is not None:
+            return "said"
+    else:
+        said = 0
+    return "not said", said
+
+
+@pytest.mark.parametrize("function", [asked, asked_and_read])
+def test_answer_is_asked_for_where_it_is_given(function: Any) -> None:
+    """Given a question whether there was an answer, then it is put where the answer is known, and changes nothing."""
+    assert "answer(" not in same(function, (1,), (2,), (3,), (9,))
+
+
+# -- what is known ----------------------------------------------------------------------------------------------------
+
+
+def kind_of(x: Any, kind: str, loud: bool = OFF) -> Any:
+    """Go by what the caller knows."""
+    if kind == "a":
+        return note("a")
+    if loud or kind == "b":
+        return note(x)
+    return note("other")
+
+
+def by_kind(x: Any) -> Any:
+    """Know the kind."""
+    return kind_of(x, "b")
+
+
+def test_branch_not_taken_is_left_out() -> None:
+    """Given a test whose outcome is known, then only the branch that is taken is there."""
+    text = same(by_kind, (1,))
+    assert "if" not in text and "other" not in text
+
+
+def looped(x: int) -> Any:
+    """Run through what is known."""
+    total = x
+    for one in KNOWN:
+        total += note(one)
+    return total
+
+
+def searched(x: int) -> Any:
+    """Leave such a loop early."""
+    for one in KNOWN:
+        if note(one) > x:
+            return one
+    return None
+
+
+def looping(x: int) -> Any:
+    """Call both."""
+    got = searched(x)
+    return got, looped(x)
+
+
+def test_loop_over_known_things_is_unrolled() -> None:
+    """Given a loop over a tuple that is known, then there is a body for each of its things, and no loop."""
+    text = same(looping, (0,), (3,), (5,))
+    assert "for " not in text and 1 == text.count("note(5)") / 2
+
+
+def row_of(key: str) -> Any:
+    """Take a row of a known table."""
+    row = ROWS[key].get("go")
+    if row is None:
+        return note("no row")
+    number, word = row
+    return note(word) * number
+
+
+def by_row(key: str) -> Any:
+    """Call it in the middle."""
+    got = row_of(key)
+    return got, note(key)
+
+
+def test_unknown_key_becomes_branches() -> None:
+    """Given a known table and an unknown key, then there is a branch for each of its answers, and no table."""
+    text = same(by_row, *[(key,) for key in ROWS])
+    assert "ROWS" not in text and "key in ('red', 'grey')" in text and "'one'" in text
+
+
+def noted_row(key: str) -> Any:
+    """Look up by a key that is noted."""
+    row = ROWS[note(key)].get("go")
+    return row
+
+
+def by_noted_row(key: str) -> Any:
+    """Call it in the middle."""
+    got = noted_row(key)
+    return [got]
+
+
+def test_key_is_evaluated_once() -> None:
+    """Given a key that is more than a name, then it is evaluated once."""
+    assert 1 == same(by_noted_row, *[(key,) for key in ROWS]).count("note(")
+
+
+def set_on_one_way(x: int) -> Any:
+    """Assign a name what is known, on one way only, and read it after that way."""
+    if x:
+        got = 1
+    if x:
+        return got
+    return 0
+
+
+def set_again(x: int, n: int = 1) -> Any:
+    """Change a parameter whose argument is known."""
+    if x:
+        n += 1
+    return n
+
+
+def set_in_a_round(x: int) -> Any:
+    """Assign another thing in each round of a loop that is unrolled."""
+    got = None
+    for one in KNOWN:
+        if x > one:
+            got = one
+    for one in KNOWN:
+        last = one
+    return got, last
+
+
+def set_and_tried(x: int) -> Any:
+    """Read what is known where something was raised."""
+    got = 1
+    try:
+        more = 2
+        note(10 // x)
+        more += 1
+    except ZeroDivisionError:
+        return got, more
+    return "fine", got, more
+
+
+def in_the_middle(x: int) -> Any:
+    """Call them in the middle."""
+    a = set_on_one_way(x)
+    b = set_again(x)
+    c = set_in_a_round(x)
+    return a, b, c
+
+
+@pytest.mark.parametrize("function", [in_the_middle, set_and_tried])
+def test_name_is_known_only_where_it_was_assigned(function: Any) -> None:
+    """Given a name that is known on one way, then on the others, and after it, it is what it would have been."""
+    assert "set_" not in same(function, (0,), (1,), (4,), (9,))
+
+
+class Held:
+    """Something that is made once and then read."""
+
+    box: Box
+
+
+def made(box: Box) -> Held:
+    """Make it."""
+    held = Held()
+    held.box = box
+    return held
+
+
+def read_back(box: Box) -> Any:
+    """Read where it came from."""
+    held = made(box)
+    again = held.box
+    note(again.n)
+    return again is box, held.box.n
+
+
+def test_steady_attribute_is_read_from_where_it_came() -> None:
+    """Given an attribute that is said to be steady, then the name it was assigned from is read in its place."""
+    text = same(read_back, (Box(3),), steady=["box"])
+    assert "note(box.n)" in text and ".box.n" not in text
+    assert "again_1 = held_1.box" in same(read_back, (Box(3),))
+
+
+# -- what stays a call ------------------------------------------------------------------------------------------------
+
+
+def repeats(x: int) -> Any:
+    """Repeat while something holds."""
+    known = 3
+    while x < known:
+        x += 1
+    return x
+
+
+def hides(x: int) -> Any:
+    """Have a function of its own."""
+    return (lambda: note(x))()
+
+
+def tries(x: int) -> Any:
+    """Try, with something after it in the caller."""
+    try:
+        return 1 // x
+    except ZeroDivisionError:
+        return note("none")
+
+
+def leaves_two_loops(x: int) -> Any:
+    """Return from within two loops."""
+    for one in [1, 2]:
+        for other in [1, 2]:
+            if one * other == x:
+                return one, other
+    return None
+
+
+def returns_in_part(x: int) -> Any:
+    """Return on one of the ways through a branch that goes on."""
+    if x:
+        if x > 1:
+            return "early"
+        note("late")
+    return "late"
+
+
+def reads_after_the_loop(x: int) -> Any:
+    """Read the name of a loop after it."""
+    for one in KNOWN:
+        note(one + x)
+    return one
+
+
+def breaks(x: int) -> Any:
+    """Break a loop over known things."""
+    for one in KNOWN:
+        if one > x:
+            break
+        note(one)
+    return "broken"
+
+
+def lazy(x: int) -> Any:
+    """Return what is evaluated later."""
+    return (note(x) for _ in [1])
+
+
+def yields(x: int) -> Iterator[Any]:
+    """Be a generator."""
+    yield note(x)
+
+
+def calls_itself(x: int) -> Any:
+    """Call itself."""
+    return note(x) if x <= 0 else calls_itself(x - 1)
+
+
+def takes_any(*xs: Any) -> Any:
+    """Take any number of arguments."""
+    return xs
+
+
+def takes_named(x: int, *, y: int = 3) -> Any:
+    """Take an argument by name only."""
+    return x, y
+
+
+def names_in_passing(x: int) -> Any:
+    """Assign within an expression."""
+    return (y := note(x)) + y
+
+
+def around(called: Any) -> Any:
+    """Return a function that calls another in its middle."""
+
+    def caller(x: int) -> Any:
+        got = called(x)
+        return got if note(x) < 99 else None
+
+    return caller
+
+
+STAY = (
+    repeats, hides, tries, leaves_two_loops, returns_in_part, reads_after_the_loop, breaks, calls_itself, takes_any,
+    takes_named, names_in_passing,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("function", STAY)
+def test_what_cannot_be_written_out_stays_a_call(function: Any) -> None:
+    """Given a function that cannot be put in place of its call for certain, then it is called, and nothing is lost."""
+    assert f"{function.__name__}(x" in same(around(function), *[(x,) for x in (0, 1, 2, 4, 9)])
+
+
+@pytest.mark.parametrize("function", [lazy, yields])
+def test_what_is_evaluated_later_stays_a_call(function: Any) -> None:
+    """Given a function that gives back what is evaluated later, then it sees the names it saw, not those of later."""
+    other, text = straight(around(function))
+    assert f"{function.__name__}(x)" in text
+    assert [2] == [*other(2)]
