@@ -61,16 +61,20 @@ class Calls:
         self.after: Names = frozenset()
         self.next: Names = frozenset()
         self.always: Names = frozenset()
+        self.result: Names = frozenset()
 
     @contextmanager
-    def leading_to(self, after: Names, always: Names = frozenset()) -> Iterator[None]:
-        """Write a part that is followed by what may read some names; ``always``: from within the part, too."""
-        saved = self.after, self.next, self.always
-        self.after, self.always = after, self.always | always
+    def leading_to(self, after: Names, always: Names = frozenset(), result: Names = frozenset()) -> Iterator[None]:
+        """Write a part that is followed by what may read some names; ``always``: from within the part, too.
+
+        ``result`` is the name whose value can be followed out of the part, if it becomes known at its very end.
+        """
+        saved = self.after, self.next, self.always, self.result
+        self.after, self.always, self.result = after, self.always | always, result
         try:
             yield
         finally:
-            self.after, self.next, self.always = saved
+            self.after, self.next, self.always, self.result = saved
 
     def is_free(self, name: str | None, once: set[str]) -> bool:
         """Say whether a name is assigned at one place, and read in what follows there only: its value can be followed."""
@@ -122,7 +126,9 @@ class Calls:
         body = [Renaming(own, outer, self.knows.refer).visit(one) for one in body]
         self.stack.append(function)
         try:
-            with self.knows.aside(), self.leading_to(frozenset() if tail else self.next - {into if fold else None}):
+            result = frozenset({into} if fold and into is not None else ())
+            after = frozenset() if tail else self.next - result
+            with self.knows.aside(), self.leading_to(after, result=result):
                 if not tail:
                     body = self.unrolled(body)
                 once = assigned_once(before + body)

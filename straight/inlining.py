@@ -80,7 +80,7 @@ class Writer(Calls):
 
     def knowing(self, name: str, value: Any, body: Statements, once: set[str]) -> Statements:
         """Write a copy of a body out for one value of a name."""
-        with self.knows.aside():
+        with self.knows.aside(), self.leading_to(self.after | self.result):
             self.knows.known[name] = value
             return self.block(copy.deepcopy(body), once) or [ast.Pass()]
 

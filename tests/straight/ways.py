@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -61,17 +61,25 @@ class Told(Sources):
         return copy.deepcopy(self.told[function.__name__]), self.scope
 
 
+class Generated(Sources):
+    """Functions that are all said to be generated."""
+
+    def is_generated(self, function: FunctionType) -> bool:
+        """Say so."""
+        return True
+
+
 def is_called(function: FunctionType) -> bool:
     """Say whether calls of a function are to stay: those that note do."""
     return function.__name__ in ("note", "fail")
 
 
 def straight(
-    function: Any, sources: Sources | None = None, steady: Iterable[str] = (), name: str = "straight"
+    function: Any, sources: Sources | None = None, name: str = "straight", **told: Any
 ) -> tuple[Callable[..., Any], str]:
     """Write a function out straight with all that it calls; return it, and its text."""
     parameters = [*function.__code__.co_varnames[: function.__code__.co_argcount]]
-    writer = Writer(sources or Sources({}), lambda one: not is_called(one), steady=steady, parameters=parameters)
+    writer = Writer(sources or Sources({}), lambda one: not is_called(one), parameters=parameters, **told)
     body = f"return function({', '.join(parameters)})"
     text = writer.function(name, parameters, body, {"function": function})
     scope = dict(writer.knows.scope)
@@ -88,3 +96,10 @@ def seen(function: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
     except Exception as error:
         came = ("raised", type(error))
     return came, list(NOTED), [vars(one) for one in given if isinstance(one, Box)]
+
+
+def same(function: Any, *calls: tuple[Any, ...], **told: Any) -> str:
+    """Compare both ways on some calls, and return the text of the straight one."""
+    other, text = straight(function, **told)
+    assert [seen(function, *one) for one in calls] == [seen(other, *one) for one in calls]
+    return text
