@@ -36,6 +36,7 @@ NAMES, READS, CALLS = range(3)
 """What is evaluated before a call: names alone; reads, which a call could change; calls, which could change the call."""
 
 DISPLAYS = (ast.Constant, ast.Tuple, ast.List, ast.Starred)
+NOBODY: Names = frozenset()
 NOTHING = ast.Return(ast.Constant(None))
 
 
@@ -58,23 +59,23 @@ class Calls:
         self.knows = Knowledge(fields or {}, steady, single, parameters)
         self.stack: list[FunctionType] = []
         self.stays = NAMES
-        self.after: Names = frozenset()
-        self.next: Names = frozenset()
-        self.always: Names = frozenset()
-        self.result: Names = frozenset()
+        self.after = self.next = self.always = self.result = self.beyond = NOBODY
 
     @contextmanager
-    def leading_to(self, after: Names, always: Names = frozenset(), result: Names = frozenset()) -> Iterator[None]:
+    def leading_to(
+        self, after: Names, always: Names = NOBODY, result: Names = NOBODY, beyond: Names = NOBODY
+    ) -> Iterator[None]:
         """Write a part that is followed by what may read some names; ``always``: from within the part, too.
 
-        ``result`` is the name whose value can be followed out of the part, if it becomes known at its very end.
+        ``result`` is the name whose value can be followed out of the part, if it becomes known at its very end;
+        ``beyond`` are the names read in what follows where all that is known in the part is known still.
         """
-        saved = self.after, self.next, self.always, self.result
-        self.after, self.always, self.result = after, self.always | always, result
+        saved = self.after, self.next, self.always, self.result, self.beyond
+        self.after, self.always, self.result, self.beyond = after, self.always | always, result, beyond
         try:
             yield
         finally:
-            self.after, self.next, self.always, self.result = saved
+            self.after, self.next, self.always, self.result, self.beyond = saved
 
     def is_free(self, name: str | None, once: set[str]) -> bool:
         """Say whether a name is assigned at one place, and read in what follows there only: its value can be followed."""
@@ -127,7 +128,7 @@ class Calls:
         self.stack.append(function)
         try:
             result = frozenset({into} if fold and into is not None else ())
-            after = frozenset() if tail else self.next - result
+            after = NOBODY if tail else self.next - result
             with self.knows.aside(), self.leading_to(after, result=result):
                 if not tail:
                     body = self.unrolled(body)
@@ -136,7 +137,7 @@ class Calls:
                     body = spliced(body, into)
                     if into is not None and fold and stored(body).count(into) == 1 and is_last(body, into):
                         once.add(into)
-                written = self.block(before, once) + self.block(body, once)
+                written = self.block(before + body, once)
                 written = self.shortcut(written, into) if not tail or leaves(written) else [*written, NOTHING]
                 kept = self.knows.known.get(into or "", UNKNOWN)
         finally:
@@ -313,5 +314,4 @@ def is_alone(name: str, argument: ast.expr, arguments: list[ast.expr]) -> bool:
 
 def can_be_unrolled(loop: ast.For) -> bool:
     """Say whether a loop that may be left early is a row of bodies, one for each round."""
-    again = jumps(loop.body) or set(stored([loop.target])) & set(stored(loop.body))
-    return returns(loop) and not loop.orelse and not again
+    return returns(loop) and not loop.orelse and not jumps(loop.body)

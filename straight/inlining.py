@@ -60,7 +60,7 @@ class Writer(Calls):
         written: Statements = []
         for at, statement in enumerate(body):
             rest = body[at + 1 :]
-            self.next = live(rest, self.after)
+            self.next = live(rest, self.after | self.beyond)
             if self.thread(written, statement, rest):
                 continue
             split = self.split(statement, rest, once)
@@ -80,7 +80,7 @@ class Writer(Calls):
 
     def knowing(self, name: str, value: Any, body: Statements, once: set[str]) -> Statements:
         """Write a copy of a body out for one value of a name."""
-        with self.knows.aside(), self.leading_to(self.after | self.result):
+        with self.knows.aside(), self.leading_to(self.after | self.result | self.beyond):
             self.knows.known[name] = value
             return self.block(copy.deepcopy(body), once) or [ast.Pass()]
 
@@ -165,7 +165,8 @@ class Writer(Calls):
                 statement.test = test = self.hoisted(test, before)
                 known = self.knows.truth(test)
                 if known is not None:
-                    return before + self.block(body if known else orelse, once)
+                    with self.leading_to(self.after, result=self.result, beyond=self.next):
+                        return before + self.block(body if known else orelse, once)
                 statement.body = self.branch(body, once) or [ast.Pass()]
                 statement.orelse = self.branch(orelse, once)
             case ast.For():
@@ -197,6 +198,8 @@ class Writer(Calls):
         if known is not UNKNOWN and all(self.is_free(name, once) for name in names):
             self.knows.known |= dict.fromkeys(names, known)
             statement.targets = [one for one in targets if not isinstance(one, ast.Name)]
+            if not statement.targets:
+                return []
         if len(targets) == 1 and isinstance(targets[0], ast.Tuple) and isinstance(known, tuple):
             pairs = zip(targets[0].elts, known, strict=True)
             return self.block([assigned(ast.unparse(one), self.knows.refer(part, "it")) for one, part in pairs], once)
@@ -208,7 +211,7 @@ class Writer(Calls):
         items = self.knows.value(statement.iter)
         match statement:
             case ast.For(ast.Name(target), _, body, []) if isinstance(items, tuple):
-                if jumps(body) or target in stored(body):
+                if jumps(body):
                     raise Impossible
                 unrolled: Statements = []
                 rounds = [with_name(body, target, self.knows.refer(item, target)) for item in items]

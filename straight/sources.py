@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from leaving import Impossible
-from trees import is_store, names_of, stored
+from trees import names_of, stored
 
 STATEMENTS = (
     ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For, ast.If, ast.Raise, ast.Try, ast.Assert, ast.Expr,
@@ -45,7 +45,7 @@ def body_of(tree: ast.FunctionDef, outer: Mapping[str, Any], tail: bool) -> list
             raise Impossible
         if isinstance(one, ast.GeneratorExp) and id(one) not in taken:
             raise Impossible
-    if is_read_after_its_loop(body):
+    if is_more_than_its_loops(body):
         raise Impossible
     return body
 
@@ -55,17 +55,18 @@ def takes_at_once(call: ast.Call, outer: Mapping[str, Any]) -> bool:
     return isinstance(call.func, ast.Name) and call.func.id in AT_ONCE and call.func.id not in outer
 
 
-def is_read_after_its_loop(body: list[ast.stmt]) -> bool:
-    """Say whether the name that a loop runs through means something outside of it, or is assigned in it again."""
+def is_more_than_its_loops(body: list[ast.stmt]) -> bool:
+    """Say whether the name that a loop runs through is one outside of it, too, or is assigned in it again."""
     every = [one for each in body for one in ast.walk(each)]
     targets: set[str] = set()
     within: set[int] = set()
     for one in every:
         if isinstance(one, ast.For):
             names = set(stored([one.target]))
+            if names & set(stored(one.body)):
+                return True
             targets |= names
-            reads = [name for each in one.body for name in names_of(each, names) if not is_store(name)]
-            within |= {id(name) for name in (*names_of(one.target, names), *reads)}
+            within |= {id(name) for each in (one.target, *one.body) for name in names_of(each, names)}
         elif isinstance(one, COMPREHENSIONS):
             names = set(stored([each.target for each in one.generators]))
             within |= {id(name) for name in names_of(one, names)}

@@ -215,7 +215,24 @@ def asked_and_read(x: int) -> Any:
     return "not said", said
 
 
-@pytest.mark.parametrize("function", [asked, asked_and_read])
+def asked_for_certain(x: int) -> Any:
+    """Read the answer after a branch that is certain."""
+    if not OFF:
+        said = answer(x)
+        if said is not None:
+            return "said"
+    return "not said", said
+
+
+def asked_at_last(x: int) -> Any:
+    """Note something before the answer is read."""
+    said = answer(x)
+    if said is not None:
+        return note(note("asked")), [said]
+    return None
+
+
+@pytest.mark.parametrize("function", [asked, asked_and_read, asked_for_certain, asked_at_last])
 def test_answer_is_asked_for_where_it_is_given(function: Any) -> None:
     """Given a question whether there was an answer, then it is put where the answer is known, and changes nothing."""
     assert "answer(" not in same(function, (1,), (2,), (3,), (9,))
