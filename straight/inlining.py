@@ -4,10 +4,13 @@ What lives here: how a body is written out straight, statement by statement. Wha
 law of this file: what cannot be written out for certain stays as it is.
 
 A call is written out where it stands as a statement, as a value that is assigned or returned, or within an expression
-that has nothing else to evaluate first but names and attributes. Arguments are evaluated once, names of the callee get
-a number, an early ``return`` becomes the other branch of an ``if``. What is known while it is written (a constant, a
-function, a row of a table) is followed as far as it goes: a loop over known things is unrolled, a branch not taken is
-left out, a look-up by an unknown key in a known table becomes a branch for each of its answers.
+that has nothing else to evaluate first but names. Arguments are evaluated once, names of the callee get a number, an
+early ``return`` becomes the other branch of an ``if``. What is known while it is written (a constant, a function, a row
+of a table) is followed as far as it goes: a loop over known things is unrolled, a branch not taken is left out, a
+look-up by an unknown key in a known table becomes a branch for each of its answers.
+
+What is relied on: functions and tables stay what they are when they are written out, a key is one of its table's, an
+annotation tells whether none can come back. An ``assert`` is left out.
 """
 
 from __future__ import annotations

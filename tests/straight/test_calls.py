@@ -125,12 +125,18 @@ def in_a_chain(box: Box) -> Any:
     return 3 < box.n < bumped(box), box.n > 1 and bumped(box), bumped(box) if box.n > 4 else 0, never
 
 
+def in_a_comparison(box: Box) -> Any:
+    """Compare with what a call gives only if what comes before it holds."""
+    n = box.n
+    return [3 < n < bumped(box)]
+
+
 def in_a_dict(box: Box) -> Any:
     """Have a key after a value."""
     return {note(1): bumped(box), bumped(box): note(2)}
 
 
-ORDERS = (plus_after_read, added_to_read, after_a_call, in_keywords, in_a_chain, in_a_dict)
+ORDERS = (plus_after_read, added_to_read, after_a_call, in_keywords, in_a_chain, in_a_comparison, in_a_dict)
 
 
 @pytest.mark.parametrize("function", ORDERS)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .ways import Box, Generated, note, same, straight
+from .ways import Box, Generated, bump, note, same, seen, straight
 
 ROWS = {
     "red": {"go": (1, "one")},
@@ -234,8 +234,14 @@ def building(box: Box) -> Any:
     return built(box.n, note(box.n) + 1), built(note(1), box.n)
 
 
+def in_a_list(box: Box) -> Any:
+    """Read what an argument changes, and give an argument that changes what another reads."""
+    return [box.n, built(bump(box), 1)], built((box.n, box.n + 0), [bump(box)])
+
+
 def test_arguments_of_what_was_generated_are_put_in_place() -> None:
-    """Given a function that is said to read its arguments in their order, then they are evaluated where it does."""
+    """Given a function that is said to read its arguments in their order, then they are evaluated there, if still in order."""
     told = Generated({})
     assert "append(box.n)" in straight(building, told)[1]
+    assert seen(in_a_list, Box(1)) == seen(straight(in_a_list, told)[0], Box(1))
     assert "append(box.n)" not in straight(building)[1]
