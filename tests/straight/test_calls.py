@@ -119,10 +119,16 @@ def in_keywords(box: Box) -> Any:
     return note(dict)(a=known, b=bumped(box))
 
 
+def in_a_condition(box: Box) -> Any:
+    """Call on one way only."""
+    many = box.n > 4
+    return [bumped(box) if many else 0]
+
+
 def in_a_chain(box: Box) -> Any:
-    """Have calls that are evaluated only if what comes before them says so."""
-    never = OFF and bumped(box)
-    return 3 < box.n < bumped(box), box.n > 1 and bumped(box), bumped(box) if box.n > 4 else 0, never
+    """Call only if what comes before says so."""
+    many = box.n > 1
+    return [many and bumped(box)]
 
 
 def in_a_comparison(box: Box) -> Any:
@@ -133,10 +139,19 @@ def in_a_comparison(box: Box) -> Any:
 
 def in_a_dict(box: Box) -> Any:
     """Have a key after a value."""
-    return {note(1): bumped(box), bumped(box): note(2)}
+    return {0: bumped(box), bumped(box): 0}
 
 
-ORDERS = (plus_after_read, added_to_read, after_a_call, in_keywords, in_a_chain, in_a_comparison, in_a_dict)
+ORDERS = (
+    plus_after_read,
+    added_to_read,
+    after_a_call,
+    in_keywords,
+    in_a_condition,
+    in_a_chain,
+    in_a_comparison,
+    in_a_dict,
+)
 
 
 @pytest.mark.parametrize("function", ORDERS)
@@ -242,6 +257,26 @@ def asked_at_last(x: int) -> Any:
 def test_answer_is_asked_for_where_it_is_given(function: Any) -> None:
     """Given a question whether there was an answer, then it is put where the answer is known, and changes nothing."""
     assert "answer(" not in same(function, (1,), (2,), (3,), (9,))
+
+
+def boxed(x: int) -> Box | None:
+    """Make an answer, or none."""
+    if x > 2:
+        return Box(x)
+    return None
+
+
+def asked_for_box(x: int) -> Any:
+    """Ask whether it was made."""
+    got = boxed(x)
+    if got is not None:
+        return type(got)
+    return note("none")
+
+
+def test_answer_that_is_certain_is_not_asked_for() -> None:
+    """Given answers that certainly are some or none, then nobody asks which."""
+    assert "is not None" not in same(asked_for_box, (1,), (3,))
 
 
 # -- what stays a call ------------------------------------------------------------------------------------------------
