@@ -30,9 +30,8 @@ def stored(nodes: Iterable[ast.AST]) -> list[str]:
 
 
 def assigned_once(body: Statements) -> set[str]:
-    """Return the names that are assigned at one place, and from nothing that they were before."""
-    added = [one.target for each in body for one in ast.walk(each) if isinstance(one, ast.AugAssign)]
-    return {name for name, count in Counter([*stored(body), *stored(added)]).items() if count == 1}
+    """Return the names that are assigned at one place."""
+    return {name for name, count in Counter(stored(body)).items() if count == 1}
 
 
 def read(nodes: Iterable[ast.AST]) -> list[str]:

@@ -142,10 +142,29 @@ def set_and_tried(x: int) -> Any:
     try:
         more = 2
         note(10 // x)
-        more += 1
     except ZeroDivisionError:
         return got, more
     return "fine", got, more
+
+
+def set_beside_a_row(key: str) -> Any:
+    """Assign what is known after a row is looked up, in a branch that is certain, and read it after that."""
+    if ON:
+        row = ROWS[key].get("go")
+        note(row)
+        got = 1
+    return got
+
+
+def with_row(key: str) -> Any:
+    """Call it in the middle."""
+    got = set_beside_a_row(key)
+    return [got]
+
+
+def test_name_that_is_known_beside_each_row_is_there_after_them() -> None:
+    """Given a name that is assigned where each row of a table goes on by itself, then it is there after all of them."""
+    assert "key in (" in same(with_row, *[(key,) for key in ROWS])
 
 
 def in_the_middle(x: int) -> Any:
@@ -183,11 +202,60 @@ def read_back(box: Box) -> Any:
     return again is box, held.box.n
 
 
+def put(held: Any) -> Box:
+    """Put another in it."""
+    box = Box(3)
+    held.box = box
+    return box
+
+
+def put_and_read(held: Any) -> Any:
+    """Have it back, and read it too."""
+    got = put(held)
+    note(held.box.n)
+    return got.n
+
+
+def put_and_break(held: Any, x: int) -> None:
+    """Put another in it, then do what cannot be written out."""
+    box = Box(x)
+    held.box = box
+    for one in KNOWN:
+        if one > x:
+            break
+
+
+def put_and_read_after(held: Any, x: int) -> Any:
+    """Read it after a call that stays."""
+    put_and_break(held, x)
+    return [held.box.n]
+
+
 def test_steady_attribute_is_read_from_where_it_came() -> None:
     """Given an attribute that is said to be steady, then the name it was assigned from is read in its place."""
     text = same(read_back, (Box(3),), steady=["box"])
     assert "note(box.n)" in text and ".box.n" not in text
+    assert "note(got_1.n)" in same(put_and_read, (Box(),), steady=["box"])
+    assert "put_and_break(held, x)" in same(put_and_read_after, (Box(), 2), steady=["box"])
     assert "again_1 = held_1.box" in same(read_back, (Box(3),))
+
+
+class Counted:
+    """Something that is counted for all."""
+
+    n = 0
+
+
+def counted(x: int) -> Any:
+    """Count for all."""
+    was = Counted.n
+    Counted.n += x
+    return [Counted.n - was]
+
+
+def test_attribute_of_a_class_is_not_known() -> None:
+    """Given a class whose attribute changes, then it is read each time."""
+    same(counted, (1,), (2,))
 
 
 # -- what the writer is told ------------------------------------------------------------------------------------------
@@ -234,6 +302,23 @@ def building(box: Box) -> Any:
     return built(box.n, note(box.n) + 1), built(note(1), box.n)
 
 
+def paired(first: Any, second: Any) -> Any:
+    """Read the second twice."""
+    return [first, second, second]
+
+
+def raised(first: Any, second: Any) -> Any:
+    """Assign the second."""
+    second += 1
+    return [first, second]
+
+
+def in_pairs(box: Box) -> Any:
+    """Give both what notes."""
+    pair = paired(note(1), note(2))
+    return pair, [raised(note(1), note(2))]
+
+
 def in_a_list(box: Box) -> Any:
     """Read what an argument changes, and give an argument that changes what another reads."""
     return [box.n, built(bump(box), 1)], built((box.n, box.n + 0), [bump(box)])
@@ -243,5 +328,6 @@ def test_arguments_of_what_was_generated_are_put_in_place() -> None:
     """Given a function that is said to read its arguments in their order, then they are evaluated there, if still in order."""
     told = Generated({})
     assert "append(box.n)" in straight(building, told)[1]
-    assert seen(in_a_list, Box(1)) == seen(straight(in_a_list, told)[0], Box(1))
+    for function in (in_a_list, in_pairs):
+        assert seen(function, Box(1)) == seen(straight(function, told)[0], Box(1))
     assert "append(box.n)" not in straight(building)[1]

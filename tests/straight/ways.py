@@ -101,7 +101,7 @@ def seen(function: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
         came: Any = ("came back", function(*given))
     except Exception as error:
         came = ("raised", type(error))
-    return came, list(NOTED), [vars(one) for one in given if isinstance(one, Box)]
+    return came, list(NOTED), [one.n for one in given if isinstance(one, Box)]
 
 
 def same(function: Any, *calls: tuple[Any, ...], **told: Any) -> str:
