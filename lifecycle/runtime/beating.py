@@ -61,12 +61,11 @@ class Beating:
 
     def _beat(self) -> None:
         """Be the thread."""
-        renew_at, quiet = 0.0, 0
+        renew_at, quiet, late = 0.0, 0, False
         while not self._over.wait(pause_seconds(self._limits, quiet)):
             try:
-                late = False
                 if time.monotonic() >= renew_at:
-                    late = not self._store.renew()
+                    late = not self._store.renew() or late  # until that is told: the look that follows may fail
                     renew_at = time.monotonic() + self._limits.lease_renewal_seconds
                 look = self._store.look()
             except StoreError as error:
@@ -84,3 +83,4 @@ class Beating:
                     self._loop.call_soon_threadsafe(self._looked, look, late)
                 except RuntimeError:  # the loop is closed: nobody is left to tell
                     return
+                late = False
