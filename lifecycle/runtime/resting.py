@@ -143,13 +143,13 @@ class Resting(Stepping):
             return
         now = self.clock.now()
         try:
-            due = self.store.due(now, DUE_AT_ONCE, self.policy)
+            due = self.store.due(now, DUE_AT_ONCE + len(self._unread), self.policy)
         except StoreError as error:
             log.warning("%s; what is due waits for now", error)
             self._look_at(now + us(self.limits.retry_seconds_max))
             return
         taken = self._take_up(due.sessions)
-        if due.sessions:  # there may be more; those that are in memory already are about to be stepped
+        if due.sessions:  # there may be more; others are about to be stepped, or cannot be read
             self._look_at(now + us(PAUSE_SECONDS if taken else self.limits.retry_seconds_max))
         self._look_at(due.next_at)
 

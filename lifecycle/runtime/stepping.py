@@ -63,6 +63,7 @@ from lifecycle.store.port import (
     Commit,
     Kept,
     Store,
+    has_left,
     held_elsewhere,
     is_behind,
     is_below_floor,
@@ -121,6 +122,9 @@ class Stepping:
         self.end_waiters: dict[tuple[str, str], list[asyncio.Future[RunEnd]]] = {}
         self._new_ids: set[str] = set()
         self._retries = 0
+        self._unread: set[str] = set()
+        self._overtakings = 0
+        self._overtakes_later = False
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -393,7 +397,7 @@ class Stepping:
             line.busy = False
             self._advance(line)
             return
-        if is_lost(error):  # whoever holds the session now is asked, as if it had been known from the start
+        if is_lost(error) or has_left(error):  # as if it had been known from the start: whoever holds it now is asked
             line.put_back(item)
             self._reload(line, error)
             return
@@ -458,17 +462,26 @@ class Stepping:
         self.left_behind(line.id)
         let_go(self, line, {run: record for run, record in records.items() if record is not None})
         self._recover(line.id)
+        if line.id in self._unread:
+            self._take_over_later()
         for item in waiting:
             self._post(line.id, item)
         line.left()
 
-    def _recover(self, name: str) -> None:
-        """Load a session; its recovery is the first in line. One that cannot be read is named and left."""
+    def _recover(self, name: str) -> bool:
+        """Load a session; its recovery is the first in line. One that cannot be read is named once, and tried again."""
         try:
             self._advance(self._line(name))
         except StoreError as error:
-            if is_elsewhere(error):
-                return
+            if not is_elsewhere(error):
+                self._not_recovered(name, error)
+            return False
+        self._unread.discard(name)
+        return True
+
+    def _not_recovered(self, name: str, error: StoreError) -> None:
+        if name not in self._unread:
+            self._unread.add(name)
             self.counters["not_recovered"] += 1
             log.error("session %s: cannot be recovered (%s)", name, error)
 
@@ -692,23 +705,40 @@ class Stepping:
         try:
             left = self.store.unsettled()
         except StoreError as error:
-            log.warning("%s", error)
+            log.warning("%s; what nobody holds waits for now", error)
+            self._take_over_later()
             return
         for name in left:
             line = self._lines.get(name)
             if line is not None and not self._closed:
                 self.check_lease(line)
         self._take_up(left)
+        if any(self._is_left(name) for name in left):
+            self._take_over_later()
+        else:
+            self._overtakings = 0
         self.look_for_due()
 
+    def _is_left(self, name: str) -> bool:
+        """Say whether nobody knows yet that a session is taken up: it could not be read, or something of it is noted now."""
+        line = self._lines.get(name)
+        return line is None or line.busy
+
+    def _take_over_later(self) -> None:
+        """Look again for what nobody holds, ever more rarely: it may be that nobody else leaves, and so nobody looks."""
+        if not self._overtakes_later:
+            self._overtakes_later = True
+            self._overtakings += 1
+            self.clock.call_at(self.clock.now() + us(self._pause(self._overtakings)), self._take_over_again)
+
+    def _take_over_again(self) -> None:
+        self._overtakes_later = False
+        if not self._closed:
+            self.take_over()
+
     def _take_up(self, sessions: Iterable[str]) -> int:
-        """Take up sessions that are not in memory; return how many were not."""
-        count = 0
-        for name in sessions:
-            if name not in self._lines and not self._closed:
-                self._recover(name)
-                count += 1
-        return count
+        """Take up sessions that are not in memory; return how many could be read."""
+        return sum(self._recover(name) for name in sessions if name not in self._lines and not self._closed)
 
     def look_for_due(self) -> None:
         """Take up what rests and is due."""

@@ -354,7 +354,7 @@ class SQLiteStore:
         """Say what is asked of this worker, and who else is at work; costs next to nothing while nobody writes."""
         with self._beat() as connection:
             (seen,) = connection.execute("PRAGMA data_version").fetchone()
-            changed, self._seen = seen != self._seen, seen
+            changed = seen != self._seen
             asked: tuple[Asked, ...] = ()
             if changed or self._is_asked:
                 rows = connection.execute(schema.ASKED, (self._me.number,)).fetchall()
@@ -365,6 +365,7 @@ class SQLiteStore:
                 self._newest = first_column(connection.execute(schema.NEWEST).fetchone())
             if any(not has_process(self._path, worker.number) for worker in self._others):
                 self._others = bury(self._path, connection)
+            self._seen = seen  # not before: a look that failed has seen nothing
             now = self._lease_us()
             held = (one.number for one in self._others if not may_acquire(Lease(one.number), 0, one, now))
             return Look(asked, changed, tuple(held), self._newest - len(self._others))
@@ -422,7 +423,10 @@ class SQLiteStore:
         if row is None:
             return None
         reply = decode_reply(row[0], Place("inbox", None, f"{asked}"))
-        with self._noting() as connection:
+        with (
+            suppress(StoreError),
+            self._noting() as connection,
+        ):  # whoever asked is told all the same; others clear it away
             connection.execute(schema.COLLECTED, (asked,))
         return reply
 

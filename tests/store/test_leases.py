@@ -368,6 +368,20 @@ def test_look_tells_who_is_at_work(opened: Callable[[str], SQLiteStore], time: L
     assert ((first.worker,), 1) == (first.look().workers, first.look().gone)
 
 
+def test_look_that_failed_has_seen_nothing(
+    opened: Callable[[str], SQLiteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a look that failed after it had noticed that somebody had written, then the next one notices it again."""
+    first, second = opened("first"), opened("second")
+    second.look()
+    keep_under(first, parked("s-1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "WORKERS", "SELECT number FROM no_such_table")
+        with pytest.raises(StoreError):
+            second.look()
+    assert (True, False) == (second.look().changed, second.look().changed)
+
+
 def test_look_counts_whom_it_finds_gone(opened: Callable[[str], SQLiteStore]) -> None:
     """Given a worker that comes and dies between two looks, then the next look removes its row, and counts it."""
     first = opened("first")

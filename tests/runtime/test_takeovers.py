@@ -1,0 +1,196 @@
+"""Takeovers that something comes between: whatever nobody holds is taken up in the end, and whoever waits hears of it.
+
+What lives here: stories of workers of which one dies at the worst moment for another. What must not: how a session is
+held; that is ``test_leases``. The law of this file: what went wrong once is followed by time alone, never by somebody
+who asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import attrs
+import pytest
+
+from lifecycle import Runtime, StoreError, VirtualClock, approve
+from lifecycle.kernel import inputs as i
+from lifecycle.kernel.replies import Decided
+from lifecycle.runtime.writer import T
+from lifecycle.store import schema
+from lifecycle.testing.stage import InPlaceWriter
+
+from .test_leases import LIMITS, Workers, inputs, started
+from .test_leases import workers as workers  # a fixture
+
+# -- taking over for sure ---------------------------------------------------------------------------------------------
+
+
+async def test_takeover_that_the_store_failed_is_tried_again(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a store that cannot be read at the one look at which a worker is missed, then what that left is taken later."""
+    first, second = await workers.open("first"), await workers.open("second")
+    await started(first)
+    with monkeypatch.context() as patch:
+        patch.setattr(second.store, "unsettled", cannot_be_read)
+        die(first)
+        second.beat()
+    await passes(second)
+    assert 1 == inputs(second, i.Recovered)
+
+
+async def test_session_that_could_not_be_read_at_a_takeover_is_taken_later(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a session that cannot be read just when it is taken over, when it can be, then it is recovered; said once."""
+    first, second = await workers.open("first"), await workers.open("second")
+    await started(first)
+    with monkeypatch.context() as patch:
+        patch.setattr(second.store, "load", cannot_be_read)
+        die(first)
+        second.beat()
+        await passes(second)
+    assert (1, 0) == (second.counters["not_recovered"], inputs(second, i.Recovered))
+    await passes(second)
+    assert (1, 1) == (second.counters["not_recovered"], inputs(second, i.Recovered))
+
+
+@pytest.mark.parametrize("chore", ["compact", "rest"])
+async def test_session_that_is_being_noted_when_its_holder_is_missed_is_taken_later(
+    workers: Workers, chore: str
+) -> None:
+    """Given a worker in the middle of a sweep, or of laying to rest a session that others took meanwhile, when whoever
+    holds that session dies, then it is taken up once that is over."""
+    limits = attrs.evolve(LIMITS, resting_sessions_max=1, retention_seconds=60, sweep_seconds=90)
+    second = await workers.open("second", Busied, limits=limits)
+    if chore == "rest":  # it is the second one's, to whom nobody says that it has slept
+        Busied.held = held = []
+        await started(second)
+        for session in ("s-2", "s-3"):
+            await started(second, session=session)
+        workers.time.pass_by(11)
+    first = await workers.open("first")
+    if chore == "rest":
+        first.take_over()
+        await workers.settle()
+        assert "first" == second.store.holder("s-1")
+        die(first)
+    else:
+        await started(first)
+        die(first)
+        Busied.held = held = []
+        assert isinstance(second.clock, VirtualClock)
+        await second.clock.advance(100)
+    assert held and second._lines["s-1"].busy
+    second.beat()
+    steps = inputs(second, i.Recovered)
+    for chore_held in held:
+        chore_held()
+    Busied.held = None
+    await passes(second)
+    assert ("second", steps + 1) == (second.store.holder("s-1"), inputs(second, i.Recovered))
+
+
+class HeldChores(InPlaceWriter):
+    """Commit on the event loop; a chore waits, if somebody holds it."""
+
+    def chore(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Do it at once, or when told."""
+        if Busied.held is None:
+            done(work())
+        else:
+            Busied.held.append(lambda: done(work()))
+
+
+class Busied(Runtime):
+    """A runtime whose chores a story may hold."""
+
+    writer_kind = HeldChores
+    held: ClassVar[list[Callable[[], None]] | None] = None
+
+
+def die(runtime: Runtime) -> None:
+    """Let a process die."""
+    runtime._closed = True
+    runtime.store.inner.close()  # type: ignore[attr-defined]
+
+
+def cannot_be_read(*_: object) -> Any:
+    """Be a store that cannot be read."""
+    raise StoreError("store", "cannot be read", "check the disk")
+
+
+async def passes(runtime: Runtime) -> None:
+    """Let as much time pass as whatever is tried again waits at most."""
+    assert isinstance(runtime.clock, VirtualClock)
+    await runtime.clock.advance(runtime.limits.retry_seconds_max + 1)
+
+
+# -- hearing for sure -------------------------------------------------------------------------------------------------
+
+
+async def test_who_waits_for_a_run_that_ended_elsewhere_hears_of_it_in_a_session_taken_up_since(
+    workers: Workers,
+) -> None:
+    """Given a run that ends in a worker that dies, when its session is taken up before anybody looked, then the wait ends."""
+    first, second = await workers.open("first"), await workers.open("second")
+    mine = await started(first)
+    waiting = asyncio.ensure_future(second.run("s-1", mine.id).wait())
+    await workers.settle()
+    await mine.abort()
+    die(first)
+    other = await started(second)
+    assert second.holds("s-1") and other.state == "waiting_for_human"
+    second.beat()
+    await workers.settle()
+    assert waiting.done() and "aborted" == (await waiting).cause
+
+
+async def test_reply_that_cannot_be_taken_out_of_the_inbox_is_heard(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a disk without room once a reply is kept, then whoever asked hears it all the same."""
+    first, second = await workers.open("first"), await workers.open("second")
+    mine = await started(first)
+    asking = asyncio.ensure_future(second.run("s-1", mine.id).decide("q", approve()))
+    await workers.settle()
+    first.beat()
+    await workers.settle()
+    monkeypatch.setattr(schema, "COLLECTED", "DELETE FROM no_such_table WHERE number = ?")
+    second.beat()
+    await workers.settle()
+    assert asking.done() and isinstance(await asking, Decided)
+
+
+async def test_request_that_cannot_be_taken_back_in_time_is_taken_back_later(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a holder that does not answer, and a disk that fails when the request is taken back, then it is said later."""
+    first, second = await workers.open("first"), await workers.open("second")
+    mine = await started(first)
+    asking = asyncio.ensure_future(second.run("s-1", mine.id).decide("q", approve()))
+    await workers.settle()
+    assert isinstance(second.clock, VirtualClock)
+    with monkeypatch.context() as patch:
+        patch.setattr(second.store, "withdraw", cannot_be_read)
+        await second.clock.advance(LIMITS.inbox_seconds_max + 1)
+    assert not asking.done()
+    await passes(second)
+    with pytest.raises(StoreError, match="did not answer within 30 s; nothing was done"):
+        await asking
+
+
+async def test_run_is_admitted_in_a_session_that_another_worker_let_go_of(workers: Workers) -> None:
+    """Given a stopped session in a worker that stalls, which another lets go of as it is past its retention, when the
+    first is asked for a run in it, then the run is admitted there as in any session that is new."""
+    first = await workers.open("first")
+    await started(first)
+    await first.close_session("s-1")
+    workers.time.pass_by(11)
+    second = await workers.open("second", limits=attrs.evolve(LIMITS, retention_seconds=60, sweep_seconds=90))
+    assert isinstance(second.clock, VirtualClock)
+    await second.clock.advance(200)
+    assert second.store.load("s-1") is None
+    assert first._lines["s-1"].session is not None
+    again = await started(first)
+    assert "waiting_for_human" == again.state
