@@ -676,12 +676,12 @@ class Stepping:
 
     def _check_leases_of(self, names: list[str]) -> None:
         """Look at some sessions, and let the loop turn before the next: whoever shows or awaits them is told the truth."""
-        for name in names[:LEASES_CHECKED_AT_ONCE]:
+        for name in names[:TAKEN_AT_ONCE]:
             line = self._lines.get(name)
             if line is not None and not self._closed:
                 self.check_lease(line)
-        if names[LEASES_CHECKED_AT_ONCE:] and not self._closed:
-            asyncio.get_running_loop().call_soon(self._check_leases_of, names[LEASES_CHECKED_AT_ONCE:])
+        if names[TAKEN_AT_ONCE:] and not self._closed:
+            asyncio.get_running_loop().call_soon(self._check_leases_of, names[TAKEN_AT_ONCE:])
 
     def check_lease(self, line: Line) -> None:
         """Let go of a session if another worker has taken it; one whose step is on its way will hear of it."""
@@ -708,16 +708,26 @@ class Stepping:
             log.warning("%s; what nobody holds waits for now", error)
             self._take_over_later()
             return
-        for name in left:
+        if not left:
+            self._overtakings = 0
+        self._take_over_of(list(left))
+
+    def _take_over_of(self, names: list[str]) -> None:
+        """Take up some of them, and let the loop turn before the next; then look for those that are due."""
+        first, others = names[:TAKEN_AT_ONCE], names[TAKEN_AT_ONCE:]
+        for name in first:
             line = self._lines.get(name)
             if line is not None and not self._closed:
                 self.check_lease(line)
-        self._take_up(left)
-        if any(self._is_left(name) for name in left):
+        self._take_up(first)
+        if any(self._is_left(name) for name in first):
             self._take_over_later()
+        if self._closed:
+            return
+        if others:
+            asyncio.get_running_loop().call_soon(self._take_over_of, others)
         else:
-            self._overtakings = 0
-        self.look_for_due()
+            self.look_for_due()
 
     def _is_left(self, name: str) -> bool:
         """Say whether nobody knows yet that a session is taken up: it could not be read, or something of it is noted now."""
@@ -762,8 +772,8 @@ BEFORE_TIMERS = frozenset({Recovered, TimerFired})
 NAMING_A_RUN = (AbortRun, Begin, Decide)
 BRINGING_QUESTIONS = (RunAsked, ExecutionSettled)
 
-LEASES_CHECKED_AT_ONCE = 64
-"""How many sessions are looked at in one turn of the loop after a late heartbeat."""
+TAKEN_AT_ONCE = 64
+"""How many sessions are taken over, or looked at after a late heartbeat, in one turn of the loop."""
 
 
 def slot_state(session: Session) -> str | None:

@@ -17,6 +17,7 @@ import pytest
 from lifecycle import Runtime, StoreError, VirtualClock, approve
 from lifecycle.kernel import inputs as i
 from lifecycle.kernel.replies import Decided
+from lifecycle.runtime import stepping
 from lifecycle.runtime.writer import T
 from lifecycle.store import schema
 from lifecycle.testing.stage import InPlaceWriter
@@ -53,6 +54,19 @@ async def test_session_that_could_not_be_read_at_a_takeover_is_taken_later(
     assert (1, 0) == (second.counters["not_recovered"], inputs(second, i.Recovered))
     await passes(second)
     assert (1, 1) == (second.counters["not_recovered"], inputs(second, i.Recovered))
+
+
+async def test_loop_turns_while_much_is_taken_over(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a worker that dies with many sessions, then another takes up some of them in each turn of its loop."""
+    monkeypatch.setattr(stepping, "TAKEN_AT_ONCE", 4)
+    first, second = await workers.open("first"), await workers.open("second")
+    for number in range(12):
+        await started(first, session=f"s-{number}")
+    die(first)
+    second.beat()
+    assert 4 == len(second._lines)
+    await workers.settle()
+    assert [1] * 12 == [inputs(second, i.Recovered, f"s-{number}") for number in range(12)]
 
 
 @pytest.mark.parametrize("chore", ["compact", "rest"])
