@@ -37,7 +37,7 @@ def perform_evict(tracker: Host, line: Line, hook: hooks.EvictController, step: 
 
 def perform_arm(tracker: Host, line: Line, hook: hooks.ArmTimer, step: Step) -> None:
     """Arm the timer."""
-    tracker.timers.arm(line.id, hook.name, hook.owner, hook.due, hook.token)
+    tracker.timers.arm(line.id, hook.name, hook.owner, hook.due - line.ahead, hook.token)
 
 
 def perform_disarm(tracker: Host, line: Line, hook: hooks.DisarmTimer, step: Step) -> None:
@@ -137,7 +137,7 @@ def take_up(tracker: Host, line: Line) -> None:
     assert line.session is not None
     for timer in timers(line.session):
         if timer.due is not None:
-            tracker.timers.arm(line.id, timer.name, timer.owner, timer.due, timer.token)
+            tracker.timers.arm(line.id, timer.name, timer.owner, timer.due - line.ahead, timer.token)
     for run in line.session.unfinished():
         tracker.controllers.register(line.id, run.spec.id, run.spec.admitted)
 

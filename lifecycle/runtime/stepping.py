@@ -123,6 +123,7 @@ class Stepping:
         self._new_ids: set[str] = set()
         self._retries = 0
         self._unread: set[str] = set()
+        self._ahead: dict[str, int] = {}
         self._overtakings = 0
         self._overtakes_later = False
         self._closing: asyncio.Future[Any] | None = None
@@ -190,6 +191,8 @@ class Stepping:
         if kept is not None and kept.holder is not None:
             raise held_elsewhere(name, kept.holder)
         line = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed, kept.lease)
+        if kept is not None:
+            line.ahead = max(self._ahead.pop(name, 0), kept.session.now - self.clock.now())
         if kept is not None and kept.rests and self._is_ours(kept):
             take_up(self, line)
         elif kept is not None:
@@ -253,7 +256,7 @@ class Stepping:
             return None
         if type(item.input) in BEFORE_TIMERS:
             return None
-        return due(line.session, item.now)
+        return due(line.session, item.now + line.ahead)
 
     def _informed(self, line: Line, given: Input) -> Input:
         """Add what the store has on the names in an input that the session does not have."""
@@ -301,7 +304,7 @@ class Stepping:
         """Step; answer at once what changes nothing, stage what does."""
         before = line.session
         try:
-            step = self.kernel.step(before, given, item.now)
+            step = self.kernel.step(before, given, item.now + line.ahead)
             rule = None if step.session is before else broken(before, step)
         except Exception as error:  # total by contract; a breach is a bug of ours and must not stop the line
             log.exception("session %s: the kernel failed on %s", line.id, type(given).__name__)

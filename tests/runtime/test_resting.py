@@ -86,6 +86,14 @@ async def test_parked_runs_leave_memory_and_are_all_there(stage: Stage) -> None:
     assert (0, 0, 0) == (recovered(stage), len(runtime.timers), len(runtime.controllers))
 
 
+async def test_runs_that_park_together_leave_memory_one_lot_after_the_other(stage: Stage) -> None:
+    """Given many runs that park in one moment, when nothing else happens, then no more than may stay do."""
+    await opened(stage)
+    await asyncio.gather(*(stage.admit(parks, number, f"s-{number:02}", name="parks") for number in range(MANY)))
+    await stage.settle()
+    assert (True,) * 5 == in_memory(stage.runtime)
+
+
 async def test_run_at_rest_expires_in_time(stage: Stage) -> None:
     """Given runs at rest whose questions expire, when the time has come, then each goes on without anybody's doing."""
     await opened(stage)

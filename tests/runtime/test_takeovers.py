@@ -14,15 +14,16 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from lifecycle import Runtime, StoreError, VirtualClock, approve
+from lifecycle import Policy, Runtime, StoreError, VirtualClock, approve
 from lifecycle.kernel import inputs as i
 from lifecycle.kernel.replies import Decided
 from lifecycle.runtime import stepping
 from lifecycle.runtime.writer import T
 from lifecycle.store import schema
+from lifecycle.testing import Actor
 from lifecycle.testing.stage import InPlaceWriter
 
-from .test_leases import LIMITS, Workers, inputs, started
+from .test_leases import LIMITS, Workers, inputs, parks, started
 from .test_leases import workers as workers  # a fixture
 
 # -- taking over for sure ---------------------------------------------------------------------------------------------
@@ -208,3 +209,54 @@ async def test_run_is_admitted_in_a_session_that_another_worker_let_go_of(worker
     assert first._lines["s-1"].session is not None
     again = await started(first)
     assert "waiting_for_human" == again.state
+
+
+# -- clocks that differ -----------------------------------------------------------------------------------------------
+
+DAY, HOUR = 86_400, 3_600
+
+
+async def test_what_a_worker_left_whose_clock_was_ahead_happens_in_time(workers: Workers) -> None:
+    """Given a worker that started when the wall clock was a day ahead, when it dies, then in what another takes over of
+    it a question expires, and code is given up, when as much time has passed as it was given, and in its session alone."""
+    policy = Policy(orphan_grace_seconds=None, request_expiry_seconds=HOUR, on_expiry="stop", closing_grace_seconds=10)
+    actor = Actor()
+    agents = {"parks": parks, "actor": actor}
+    late = await workers.open("late", policy=policy, agents=agents)
+    own = await started(late, session="s-own")
+    ahead = await workers.open("ahead", policy=policy, agents=agents, clock=VirtualClock(1_700_000_000 + DAY))
+    parked, queued = await started(ahead), await started(ahead, session="s-2")
+    await started(ahead, session="s-2", name="actor", agent=actor, on_crash="rerun")
+    die(ahead)
+    late.beat()
+    await workers.settle()
+    assert isinstance(late.clock, VirtualClock)
+    await late.run("s-2", queued.id).abort()
+    await late.clock.settle()
+    actor.stubborn = True
+    await late.abort_session("s-2")
+    await late.clock.advance(11)
+    assert 1 == late.counters["abandoned"]
+    await late.clock.advance(HOUR - 60)
+    assert "waiting_for_human" == late.run("s-1", parked.id).state == own.state
+    await late.clock.advance(60)
+    assert ["request_expired"] * 2 == [end.cause for end in (late.run("s-1", parked.id).end(), own.end()) if end]
+    actor.stubborn = False
+
+
+async def test_run_at_rest_of_a_worker_whose_clock_was_ahead_expires_in_time(workers: Workers) -> None:
+    """Given runs taken over from a worker whose clock was a day ahead, when they are laid to rest here, then they expire
+    when their time has come."""
+    policy = Policy(orphan_grace_seconds=None, request_expiry_seconds=HOUR, on_expiry="stop")
+    limits = attrs.evolve(LIMITS, resting_sessions_max=1)
+    late = await workers.open("late", policy=policy, limits=limits)
+    ahead = await workers.open("ahead", policy=policy, clock=VirtualClock(1_700_000_000 + DAY))
+    left = [await started(ahead, session=f"s-{number}") for number in range(4)]
+    die(ahead)
+    late.beat()
+    await workers.settle()
+    assert late.counters["laid_to_rest"] > 1
+    assert isinstance(late.clock, VirtualClock)
+    await late.clock.advance(HOUR + 60)
+    ends = [late.run(one.session, one.id).end() for one in left]
+    assert ["request_expired"] * 4 == [end.cause for end in ends if end]
