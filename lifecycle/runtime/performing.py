@@ -122,8 +122,12 @@ def let_go(tracker: Host, line: Line, ended: Mapping[str, Ended]) -> None:
 
 
 def put_down(tracker: Host, line: Line) -> None:
-    """Keep nothing in memory of a session that rests; its runs go on to have what they hold, without a place here."""
-    assert line.session is not None
+    """Keep nothing in memory of a session that rests, or goes on elsewhere.
+
+    Its runs go on to have what they hold, without a place here.
+    """
+    if line.session is None:
+        return
     for timer in timers(line.session):
         tracker.timers.disarm(line.id, timer.name, timer.owner, timer.token)
     for run in line.session.unfinished():

@@ -55,7 +55,7 @@ from lifecycle.runtime.elsewhere import Elsewhere
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import RunEnd, end_of
 from lifecycle.runtime.line import Item, Late, Line, Until
-from lifecycle.runtime.performing import PERFORM, let_go, take_up
+from lifecycle.runtime.performing import PERFORM, let_go, put_down, take_up
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
 from lifecycle.runtime.writer import Writer
@@ -465,6 +465,8 @@ class Stepping:
         self.left_behind(line.id)
         let_go(self, line, {run: record for run, record in records.items() if record is not None})
         self._recover(line.id)
+        if line.id not in self._lines:  # it goes on elsewhere, and holds nothing here
+            put_down(self, line)
         if line.id in self._unread:
             self._take_over_later()
         for item in waiting:

@@ -211,6 +211,27 @@ async def test_run_is_admitted_in_a_session_that_another_worker_let_go_of(worker
     assert "waiting_for_human" == again.state
 
 
+async def test_nothing_is_held_here_for_what_goes_on_elsewhere(workers: Workers) -> None:
+    """Given parked runs in a worker that stalls, when another takes them over and goes on with them, then the first keeps
+    nothing of them, and has their signals again, the very same, once it takes them over in its turn."""
+    first = await workers.open("first")
+    runs = [await started(first, session=f"s-{number}") for number in range(3)]
+    signal = runs[0].signal
+    workers.time.pass_by(11)
+    second = await workers.open("second")
+    await workers.settle()
+    first.beat()
+    await workers.settle()
+    assert (0, 0, 0) == (len(first._lines), len(first.controllers), len(first.timers))
+    assert 0 == len(first.streams._live)
+    die(second)
+    first.beat()
+    await workers.settle()
+    assert signal is not None and signal is runs[0].signal and signal.cause is None
+    await runs[0].abort()
+    assert "aborted" == signal.cause
+
+
 # -- clocks that differ -----------------------------------------------------------------------------------------------
 
 DAY, HOUR = 86_400, 3_600
