@@ -453,7 +453,10 @@ class Stepping:
             return
         line.busy = True  # nothing is judged on what is here, even if the store cannot be read now
         self.counters["reloaded"] += 1
-        log.error("%s; what was at work here is lost, and it is taken up as it is there", error)
+        if line.grant is not None:
+            log.error("%s; what was at work here is lost, and it is taken up as it is there", error)
+        else:  # two that open one session at once are no trouble, nor is one that others have gone on with
+            log.log(logging.DEBUG if line.session is None else logging.INFO, "%s; it is taken up as it is there", error)
         runs = () if line.session is None else line.session.unfinished()
         try:
             records = {run.spec.id: self._ended_record(line.id, run.spec.id) for run in runs}

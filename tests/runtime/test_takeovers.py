@@ -232,6 +232,25 @@ async def test_nothing_is_held_here_for_what_goes_on_elsewhere(workers: Workers)
     assert "aborted" == signal.cause
 
 
+async def test_lost_session_is_an_error_only_where_code_was_at_work(
+    workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given a worker that stalls, when others take a parked session and one with code at work, and when two open a session
+    at once, then of the code it is said that it is lost, and nobody is warned of the rest."""
+    actor = Actor()
+    first = await workers.open("first")
+    await started(first)
+    await started(first, actor, session="s-2", name="actor")
+    workers.time.pass_by(11)
+    second = await workers.open("second")
+    first.beat()
+    await workers.settle()
+    both = asyncio.gather(*(one.start(parks, session="s-3", name="parks") for one in (first, second)))
+    await workers.asked(both)
+    told = [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    assert ["s-2"] == [name for name in ("s-1", "s-2", "s-3") if any(f"session {name}: lost" in one for one in told)]
+
+
 # -- clocks that differ -----------------------------------------------------------------------------------------------
 
 DAY, HOUR = 86_400, 3_600
