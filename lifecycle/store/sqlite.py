@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, count, takewhile
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import attrs
@@ -37,6 +38,7 @@ from lifecycle.store.files import (
     create,
     has_process,
     in_words,
+    is_busy,
     is_new,
     open_beating,
     open_reader,
@@ -191,7 +193,7 @@ class SQLiteStore:
         self._reader: sqlite3.Connection | None = None
         self._beating: sqlite3.Connection | None = None
         self._writing, self._reading, self._looking = Lock(), Lock(), Lock()
-        self._closed = False
+        self._closed, self._leaving = False, Event()
         self._process = os.getpid()
         self._lease_us, self._lasts_us = lease_us, us(LEASE_SECONDS)
         self._me = Worker(0, f"process {self._process}" if worker is None else checked_name(worker), 0)
@@ -233,6 +235,7 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Leave as a worker, then let go of the file; the last connection moves the log into it."""
+        self._leaving.set()  # a heartbeat that waits for others waits no longer
         with self._writing, self._reading, self._looking:
             self._closed = True
             if self._me.number and self._process == os.getpid():
@@ -306,7 +309,7 @@ class SQLiteStore:
         if self._writer is not None and not self._writer.in_transaction:
             with suppress(sqlite3.Error, StoreError):
                 self._whereabouts.check()
-                self._writer.execute(f"PRAGMA busy_timeout = {int(PATIENCE_SECONDS * 1_000)}")
+                self._writer.execute(f"PRAGMA busy_timeout = {int(NOTE_SECONDS_MAX * 1_000)}")
                 self._writer.execute(schema.DELETE_WORKER, (self._me.number,))
         if self._lock is not None:
             self._lock.release()
@@ -329,18 +332,36 @@ class SQLiteStore:
         meanwhile is its own still. What counts is the time at which others can take nothing any more, not that of asking.
         """
         with self._beat() as connection:
-            connection.execute("BEGIN IMMEDIATE")  # that may take long; from here on nobody takes anything
-            try:
+            with self._beat_kept(connection):  # that may take long; from here on nobody takes anything
                 now = self._lease_us()
                 in_time = now < self._me.expires
                 me = renewed(self._me, now, self._lasts_us)
                 in_time = self._beaten(connection, me) and in_time
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
             self._me = me
             return in_time
+
+    @contextmanager
+    def _beat_kept(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Keep what a heartbeat writes, wholly or not at all."""
+        self._begin_to_beat(connection)
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
+
+    def _begin_to_beat(self, connection: sqlite3.Connection) -> None:
+        """Wait for others as long as a worker may, but not while it leaves: whoever closes the store waits for this."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as fault:
+                if not is_busy(fault) or self._leaving.is_set() or time.monotonic() > until:
+                    raise
+            else:
+                return
 
     @staticmethod
     def _beaten(connection: sqlite3.Connection, me: Worker) -> bool:
@@ -364,7 +385,8 @@ class SQLiteStore:
                 self._others = workers_of(self._path, connection)
                 self._newest = first_column(connection.execute(schema.NEWEST).fetchone())
             if any(not has_process(self._path, worker.number) for worker in self._others):
-                self._others = bury(self._path, connection)
+                with self._beat_kept(connection):
+                    self._others = bury(self._path, connection)
             self._seen = seen  # not before: a look that failed has seen nothing
             now = self._lease_us()
             held = (one.number for one in self._others if not may_acquire(Lease(one.number), 0, one, now))

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -166,3 +166,23 @@ async def test_late_beat_is_told_though_the_look_after_it_failed() -> None:
         await until(lambda: heard or store.beats > 20)
     beating.stop()
     assert [True] == heard
+
+
+async def test_loop_does_not_wait_for_a_beat_that_waits_for_the_store() -> None:
+    """Given a beat that waits for others, when the runtime closes, then the loop goes on without it, and nothing is said
+    of that beat any more."""
+    began, go = threading.Event(), threading.Event()
+
+    class Waiting(Heart):
+        def renew(self) -> bool:
+            began.set()
+            assert go.wait(HANG_SECONDS)
+            raise GONE
+
+    beating = Beating(cast("Any", Waiting()), OFTEN, lambda look, late: None)
+    assert await asyncio.to_thread(began.wait, HANG_SECONDS)
+    beating.stop()
+    assert beating._thread.is_alive()
+    go.set()
+    beating._thread.join(HANG_SECONDS)
+    assert not beating._thread.is_alive()
