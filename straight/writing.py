@@ -8,8 +8,9 @@ compares, ``make diagrams`` writes.
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -18,7 +19,8 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from inlining import Sources, Writer
+from inlining import Writer
+from sources import Sources
 
 from lifecycle import hooks, machines
 from lifecycle.kernel import (
@@ -84,12 +86,16 @@ class Page:
         self.kernel = Kernel()
         self.sources = Sources(draft.GENERATED)
         tables = self.kernel.tables
-        plans = {"RUN_PLAN": tables.plans.run, "EXECUTION_PLAN": tables.plans.execution}
+        plans: dict[str, Any] = {"RUN_PLAN": tables.plans.run, "EXECUTION_PLAN": tables.plans.execution}
         self.ways = {kind: self.ways_of(kind) for kind in self.kernel.handling}
         self.plans = plans
         single = (*plans.values(), *self.ways.values())
+        names = {**plans, "SESSION_PLAN": tables.plans.session}
+        names |= {f"{kind.__name__}_ways": ways for kind, ways in self.ways.items()}
         fields = {"tables": tables, "plans": tables.plans}
         self.writer = Writer(self.sources, may_be_written_out, fields, STEADY, single, PARAMETERS)
+        for name, thing in names.items():
+            self.writer.knows.refer(thing, name)
         self.functions: dict[str, str] = {}
         self.paths: dict[int, str] = {}
         self.walk(self.kernel.tables, "KERNEL.tables")
@@ -110,10 +116,11 @@ class Page:
             for at, value in enumerate(thing):
                 self.walk(value, f"{path}[{at}]")
 
-    def written(self, name: str, parameters: list[str], body: str, scope: Mapping[str, Any]) -> str:
+    def written(self, name: str, told: str, parameters: list[str], body: str, scope: Mapping[str, Any]) -> str:
         """Write a function of the file, once."""
         if name not in self.functions:
-            self.functions[name] = self.writer.function(name, parameters, body, scope)
+            first, *lines = self.writer.function(name, parameters, body, scope).splitlines()
+            self.functions[name] = "\n".join([first, f'    """{told}"""', *parted(lines), ""])
         return name
 
     def rules(self, rules: tuple[FunctionType, ...]) -> str:
@@ -121,9 +128,11 @@ class Page:
         if not rules:
             return "nothing"
         body = "".join(f"rule_{at}(work, before, after)\n" for at in range(len(rules)))
-        name = "_and_".join(rule.__name__ for rule in rules)
+        names = [rule.__name__ for rule in rules]
+        name = "_and_".join(names)
+        told = f"Do for the holds: {', '.join(names).replace('_', ' ')}."
         scope = {f"rule_{at}": rule for at, rule in enumerate(rules)}
-        return self.written(name, ["work", "before", "after"], body, scope)
+        return self.written(name, told, ["work", "before", "after"], body, scope)
 
     def plan(self, name: str, plan: Any) -> str:
         """Write a plan out."""
@@ -137,7 +146,7 @@ class Page:
         """Write a route out."""
         body = "".join(f"effect_{at}(work)\n" for at in range(len(way)))
         scope = {f"effect_{at}": effect for at, effect in enumerate(way)}
-        return self.written("way_" + name.replace(".", "_"), ["work"], body, scope)
+        return self.written("way_" + name.replace(".", "_"), f"Go the route {name}.", ["work"], body, scope)
 
     def step(self, kind: type) -> str:
         """Write the step of a kind of input out, and its routes."""
@@ -151,7 +160,8 @@ class Page:
             self.paths[id(ways)] = f"{{\n{rows}}}"
         scope = {"taken": taken, "tables": self.kernel.tables, "known": (find, asked, choose, way, ways, reply)}
         body = "return taken(tables, known, session, given, now)"
-        return self.written(f"step_{kind.__name__}", ["session", "given", "now"], body, scope)
+        told = f"Take the step of the input {kind.__name__}."
+        return self.written(f"step_{kind.__name__}", told, ["session", "given", "now"], body, scope)
 
     def ways_of(self, kind: type) -> dict[str, Any]:
         """Return the routes of an input alone."""
@@ -162,6 +172,12 @@ class Page:
         """Return what is called on a route: its function, or the long way."""
         long = f"in_turn(KERNEL.handling[{kind.__name__}][4][{name!r}])"
         return "way_" + name.replace(".", "_") if name in WAYS else long
+
+    def used(self, names: set[str]) -> dict[str, Any]:
+        """Return what the names in the functions, and some more, stand for."""
+        trees = [ast.walk(ast.parse(text)) for text in self.functions.values()]
+        names = names | {one.id for tree in trees for one in tree if isinstance(one, ast.Name)}
+        return {name: thing for name, thing in self.writer.knows.scope.items() if name in names}
 
     def reference(self, name: str, thing: Any) -> str:
         """Say how the file gets at a thing that it names."""
@@ -194,10 +210,14 @@ in between; a test compares them.
 
 from __future__ import annotations
 
-from lifecycle.kernel.draft import twin_of
-from lifecycle.kernel.engine import KERNEL
-from lifecycle.kernel.routes import in_turn
 '''
+
+ALWAYS = {
+    "from lifecycle.kernel.draft import twin_of",
+    "from lifecycle.kernel.engine import KERNEL",
+    "from lifecycle.kernel.routes import in_turn",
+}
+"""What the file imports whatever is in it."""
 
 NOTHING = '''def nothing(work, before, after):
     """Give nothing back, and take nothing."""
@@ -210,26 +230,21 @@ def page() -> str:
     """Return what the file must contain."""
     made = Page()
     kinds = [kind for kind in made.kernel.handling if kind.__name__ in INPUTS]
-    steps = "".join(f"    {ast.unparse(made.writer.refer(kind, ''))}: {made.step(kind)},\n" for kind in kinds)
+    steps = "".join(f"    {ast.unparse(made.writer.knows.refer(kind, ''))}: {made.step(kind)},\n" for kind in kinds)
     plans = "\n".join(made.plan(name, plan) for name, plan in made.plans.items())
-    trees = [ast.walk(ast.parse(text)) for text in made.functions.values()]
-    used = {one.id for tree in trees for one in tree if isinstance(one, ast.Name)}
-    used |= {kind.__name__ for kind in kinds}
-    lines = {made.reference(name, thing) for name, thing in made.writer.scope.items() if name in used} - {""}
+    scope = made.used({kind.__name__ for kind in kinds})
+    lines = {made.reference(name, thing) for name, thing in scope.items()} - {""}
     drafts = {line for line in lines if "twin_of" in line}
-    records = {line.partition("# ")[2] for line in drafts}
-    imports = {line for line in lines if line.startswith("from ")} | records
-    parts = sorted(lines - drafts - imports)
+    imports = {line for line in lines if line.startswith("from ")} | {line.partition("# ")[2] for line in drafts}
     return "\n".join(
         [
-            HEADER + "\n".join(sorted(imports)),
-            "",
+            HEADER + gathered(imports | ALWAYS),
             "\n".join(sorted(line.partition("  #")[0] for line in drafts)),
-            "",
+            "\n",
             NOTHING + "\n\n".join(made.functions.values()),
             "",
             plans,
-            "\n".join(parts),
+            "\n".join(sorted(lines - drafts - imports)),
             "STEPS = {\n" + steps + "}",
             "KERNEL.straight = STEPS",
             "",
@@ -237,5 +252,31 @@ def page() -> str:
     )
 
 
+def parted(lines: list[str]) -> Iterator[str]:
+    """Set the branches and loops of a function apart from what comes before and after them."""
+    was = ""
+    for line in lines:
+        apart = line.startswith(("    if ", "    for ", "    try:")) or was.startswith("     ")
+        if was and apart and not line.startswith(("     ", "    el", "    except ")):
+            yield ""
+        yield line
+        was = line
+
+
+def gathered(imports: Iterable[str]) -> str:
+    """Write the imports, one for each module."""
+    names: dict[str, list[str]] = {}
+    for line in sorted(imports):
+        module, _, name = line.removeprefix("from ").partition(" import ")
+        names.setdefault(module, []).append(name)
+    return "".join(f"from {module} import {', '.join(found)}\n" for module, found in names.items())
+
+
+def laid_out(text: str) -> str:
+    """Lay a page out as all files are."""
+    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename", "page.py", "-"]
+    return subprocess.run(command, input=text, capture_output=True, check=True, text=True).stdout
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    PAGE.write_text(laid_out(page()), "utf-8")

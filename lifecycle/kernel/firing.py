@@ -261,7 +261,8 @@ def act_publish(work: Work, run: Run, why: End) -> None:
 def act_call(work: Work, slot: Execution, why: object) -> None:
     """Grant the execution a fresh token and call the code with it."""
     slot.token = work.session.revision
-    work.edges += (call(slot.run, slot.id, slot.token, thawed_run(work, slot.run).attempt),)
+    run = thawed_run(work, slot.run)
+    work.edges += (call(slot.run, slot.id, slot.token, run.attempt),)
 
 
 def act_hand(work: Work, run: Run, why: object) -> None:

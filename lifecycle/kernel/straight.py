@@ -10,104 +10,86 @@ in between; a test compares them.
 
 from __future__ import annotations
 
+from lifecycle.hooks import (
+    ArmTimer,
+    CallCode,
+    DisarmTimer,
+    EndSegment,
+    EvictController,
+    HandAnswers,
+    OfferBegin,
+    OpenSegment,
+    PublishEnd,
+    RegisterController,
+    ShowRequest,
+    SignalAbort,
+    WithdrawOffer,
+    WithdrawRequest,
+)
 from lifecycle.kernel.draft import twin_of
-from lifecycle.kernel.engine import KERNEL
-from lifecycle.kernel.routes import in_turn
-from lifecycle.hooks import ArmTimer
-from lifecycle.hooks import CallCode
-from lifecycle.hooks import DisarmTimer
-from lifecycle.hooks import EndSegment
-from lifecycle.hooks import EvictController
-from lifecycle.hooks import HandAnswers
-from lifecycle.hooks import OfferBegin
-from lifecycle.hooks import OpenSegment
-from lifecycle.hooks import PublishEnd
-from lifecycle.hooks import RegisterController
-from lifecycle.hooks import ShowRequest
-from lifecycle.hooks import SignalAbort
-from lifecycle.hooks import WithdrawOffer
-from lifecycle.hooks import WithdrawRequest
-from lifecycle.kernel.engine import DONE
-from lifecycle.kernel.engine import Step
-from lifecycle.kernel.engine import broken
-from lifecycle.kernel.engine import told
-from lifecycle.kernel.engine import unchanged
-from lifecycle.kernel.finding import answer_given
-from lifecycle.kernel.finding import answers_given
-from lifecycle.kernel.finding import is_open
-from lifecycle.kernel.firing import FINAL_EXECUTION_STATES
-from lifecycle.kernel.firing import NEEDS_CODE
-from lifecycle.kernel.firing import NO_TEXT
-from lifecycle.kernel.firing import dismiss
-from lifecycle.kernel.firing import has_ended
-from lifecycle.kernel.firing import opened
-from lifecycle.kernel.firing import promote_next
-from lifecycle.kernel.firing import refused
-from lifecycle.kernel.inputs import Begin
-from lifecycle.kernel.inputs import Decide
-from lifecycle.kernel.inputs import ExecutionSettled
-from lifecycle.kernel.inputs import Failure
-from lifecycle.kernel.inputs import Parked
-from lifecycle.kernel.inputs import RunAsked
-from lifecycle.kernel.inputs import RunCompleted
-from lifecycle.kernel.inputs import StartRun
-from lifecycle.kernel.inputs import TimerFired
-from lifecycle.kernel.inputs import Value
-from lifecycle.kernel.judges import Named
-from lifecycle.kernel.judges import QUESTIONERS
-from lifecycle.kernel.judges import fact_names_a_run
-from lifecycle.kernel.judges import has_room
-from lifecycle.kernel.judges import is_head_with_offer
-from lifecycle.kernel.judges import run_goes_on
-from lifecycle.kernel.judges import run_id_is_new
-from lifecycle.kernel.judges import run_known
-from lifecycle.kernel.judges import run_not_ended
-from lifecycle.kernel.judges import start_is_well_formed
-from lifecycle.kernel.judges import token_is_current
-from lifecycle.kernel.judging_decisions import asking_run_known
-from lifecycle.kernel.judging_decisions import caller_may_decide
-from lifecycle.kernel.judging_decisions import decision_is_first
-from lifecycle.kernel.judging_decisions import decision_is_well_formed
-from lifecycle.kernel.judging_decisions import digest_matches
-from lifecycle.kernel.judging_decisions import not_decided_otherwise
-from lifecycle.kernel.judging_decisions import request_still_open
-from lifecycle.kernel.judging_questions import questions_fit
-from lifecycle.kernel.judging_questions import something_new_is_asked
-from lifecycle.kernel.refusing import conflict
-from lifecycle.kernel.refusing import denied
-from lifecycle.kernel.refusing import ended_reply
-from lifecycle.kernel.refusing import malformed
-from lifecycle.kernel.refusing import not_found
-from lifecycle.kernel.refusing import too_many
-from lifecycle.kernel.replies import Admitted
-from lifecycle.kernel.replies import AlreadyClosed
-from lifecycle.kernel.replies import AskFailed
-from lifecycle.kernel.replies import Asked
-from lifecycle.kernel.replies import Decided
-from lifecycle.kernel.replies import Granted
-from lifecycle.kernel.replies import Joined
-from lifecycle.kernel.replies import Rejection
-from lifecycle.kernel.replies import Stale
-from lifecycle.kernel.routes import DECISION_ROUTES
-from lifecycle.kernel.routes import SETTLED_ROUTES
-from lifecycle.kernel.routes import WHO
-from lifecycle.kernel.routes import fault_of_park
-from lifecycle.kernel.routes import run_of_slot
+from lifecycle.kernel.engine import DONE, KERNEL, Step, broken, told, unchanged
+from lifecycle.kernel.finding import answer_given, answers_given, is_open
+from lifecycle.kernel.firing import (
+    FINAL_EXECUTION_STATES,
+    NEEDS_CODE,
+    NO_TEXT,
+    dismiss,
+    has_ended,
+    opened,
+    promote_next,
+    refused,
+)
+from lifecycle.kernel.inputs import (
+    Begin,
+    Decide,
+    ExecutionSettled,
+    Failure,
+    Parked,
+    RunAsked,
+    RunCompleted,
+    StartRun,
+    TimerFired,
+    Value,
+)
+from lifecycle.kernel.judges import (
+    Named,
+    QUESTIONERS,
+    fact_names_a_run,
+    has_room,
+    is_head_with_offer,
+    run_goes_on,
+    run_id_is_new,
+    run_known,
+    run_not_ended,
+    start_is_well_formed,
+    token_is_current,
+)
+from lifecycle.kernel.judging_decisions import (
+    asking_run_known,
+    caller_may_decide,
+    decision_is_first,
+    decision_is_well_formed,
+    digest_matches,
+    not_decided_otherwise,
+    request_still_open,
+)
+from lifecycle.kernel.judging_questions import questions_fit, something_new_is_asked
+from lifecycle.kernel.refusing import conflict, denied, ended_reply, malformed, not_found, too_many
+from lifecycle.kernel.replies import (
+    Admitted,
+    AlreadyClosed,
+    AskFailed,
+    Asked,
+    Decided,
+    Granted,
+    Joined,
+    Rejection,
+    Stale,
+)
+from lifecycle.kernel.routes import DECISION_ROUTES, SETTLED_ROUTES, WHO, fault_of_park, in_turn, run_of_slot
 from lifecycle.kernel.tables import Faulty
-from lifecycle.kernel.values import Answer
-from lifecycle.kernel.values import Closed
-from lifecycle.kernel.values import Ended
-from lifecycle.kernel.values import Execution
-from lifecycle.kernel.values import Request
-from lifecycle.kernel.values import Run
-from lifecycle.kernel.values import RunSpec
-from lifecycle.kernel.values import Session
-from lifecycle.kernel.values import Timer
-from lifecycle.kernel.values import us
-from lifecycle.kernel.work import End
-from lifecycle.kernel.work import Work
-from lifecycle.kernel.work import opened_or_thawed
-from lifecycle.kernel.work import thawed_queued
+from lifecycle.kernel.values import Answer, Closed, Ended, Execution, Request, Run, RunSpec, Session, Timer, us
+from lifecycle.kernel.work import End, Work, opened_or_thawed, thawed_queued
 from lifecycle.machines.request import is_last_open
 
 DraftAdmitted = twin_of(Admitted).kind
@@ -141,13 +123,15 @@ DraftTimer = twin_of(Timer).kind
 DraftWithdrawOffer = twin_of(WithdrawOffer).kind
 DraftWithdrawRequest = twin_of(WithdrawRequest).kind
 
+
 def nothing(work, before, after):
     """Give nothing back, and take nothing."""
 
 
 def way_StartRun(work):
+    """Go the route StartRun."""
     given_1 = work.input
-    interrupts_1 = given_1.when_busy == 'interrupt' and any((run_1.state == 'interrupted' for it_1, run_1 in work.runs))
+    interrupts_1 = given_1.when_busy == "interrupt" and any((run_1.state == "interrupted" for it_1, run_1 in work.runs))
     spec_1 = DraftRunSpec()
     spec_1.id = given_1.run
     spec_1.key = given_1.key
@@ -164,7 +148,7 @@ def way_StartRun(work):
     spec_1.__class__ = RunSpec
     run_1 = DraftRun()
     run_1.spec = spec_1
-    run_1.state = 'starting'
+    run_1.state = "starting"
     run_1.attempt = 1
     run_1.segment = 1
     run_1.remaining_us = given_1.deadline_us
@@ -177,40 +161,68 @@ def way_StartRun(work):
     run_1.questions = 0
     session_1 = work.session
     work.runs += ((None, run_1),)
-    work.moves.append(('run', run_1.spec.id, 'admit', None, run_1.state))
+    work.moves.append(("run", run_1.spec.id, "admit", None, run_1.state))
+
     if session_1.head is None and (not session_1.queue):
         session_1.head = run_1
     else:
         session_1.queue = (run_1, *session_1.queue) if interrupts_1 else (*session_1.queue, run_1)
+
     session_2 = work.session
+
     if session_2.head is run_1:
         source_1 = session_2.state
-        if source_1 in ('ready', 'interrupted', 'error'):
-            session_2.state = 'starting'
-            work.moves.append(('session', session_2.id, 'admit', source_1, 'starting'))
+        if source_1 in ("ready", "interrupted", "error"):
+            session_2.state = "starting"
+            work.moves.append(("session", session_2.id, "admit", source_1, "starting"))
         else:
-            raise refused('session', source_1, 'admit')
+            raise refused("session", source_1, "admit")
 
 
 def step_StartRun(session, given, now):
+    """Take the step of the input StartRun."""
     if session is not None and now < session.now:
         now = session.now
+
     if session is not None and session.id != given.session:
-        return unchanged(session, Rejection('Invalid', f'session {session.id}', f'the run is for {given.session}', 'send it there'), start_is_well_formed.__name__)
-    elif given.when_busy not in ('reject', 'enqueue', 'interrupt'):
-        return unchanged(session, malformed('when_busy', given.when_busy, ('reject', 'enqueue', 'interrupt')), start_is_well_formed.__name__)
-    elif given.on_crash not in ('interrupt', 'error', 'rerun'):
-        return unchanged(session, malformed('on_crash', given.on_crash, ('interrupt', 'error', 'rerun')), start_is_well_formed.__name__)
+        return unchanged(
+            session,
+            Rejection("Invalid", f"session {session.id}", f"the run is for {given.session}", "send it there"),
+            start_is_well_formed.__name__,
+        )
+    elif given.when_busy not in ("reject", "enqueue", "interrupt"):
+        return unchanged(
+            session,
+            malformed("when_busy", given.when_busy, ("reject", "enqueue", "interrupt")),
+            start_is_well_formed.__name__,
+        )
+    elif given.on_crash not in ("interrupt", "error", "rerun"):
+        return unchanged(
+            session,
+            malformed("on_crash", given.on_crash, ("interrupt", "error", "rerun")),
+            start_is_well_formed.__name__,
+        )
     elif given.deadline_us is not None and given.deadline_us <= 0:
-        return unchanged(session, malformed('deadline', given.deadline_us, ('a positive time', 'none')), start_is_well_formed.__name__)
+        return unchanged(
+            session,
+            malformed("deadline", given.deadline_us, ("a positive time", "none")),
+            start_is_well_formed.__name__,
+        )
     elif given.queue_deadline_us is not None and given.queue_deadline_us <= 0:
-        return unchanged(session, malformed('queue_deadline', given.queue_deadline_us, ('a positive time', 'none')), start_is_well_formed.__name__)
+        return unchanged(
+            session,
+            malformed("queue_deadline", given.queue_deadline_us, ("a positive time", "none")),
+            start_is_well_formed.__name__,
+        )
     else:
         floor_1 = given.floor
         if floor_1 is not None and (floor_1.incarnation < 0 or floor_1.revision < 0):
-            return unchanged(session, malformed('floor', floor_1, ('numbers from 0 on', 'none')), start_is_well_formed.__name__)
+            return unchanged(
+                session, malformed("floor", floor_1, ("numbers from 0 on", "none")), start_is_well_formed.__name__
+            )
         else:
             pass
+
     if given.key is None:
         spoken_1 = None
     else:
@@ -220,7 +232,7 @@ def step_StartRun(session, given, now):
                 if run_1.spec.digest == given.digest:
                     spoken_1 = Joined(run_1.spec.id)
                     break
-                spoken_1 = conflict(f'key {given.key}', 'names a run of other content', 'use a new key for new input')
+                spoken_1 = conflict(f"key {given.key}", "names a run of other content", "use a new key for new input")
                 break
         else:
             found_1 = given.found.run
@@ -229,11 +241,14 @@ def step_StartRun(session, given, now):
             elif found_1.spec.digest == given.digest:
                 spoken_1 = ended_reply(found_1)
             else:
-                spoken_1 = conflict(f'key {given.key}', 'names a run of other content', 'use a new key for new input')
+                spoken_1 = conflict(f"key {given.key}", "names a run of other content", "use a new key for new input")
+
     if spoken_1 is not None:
-        return unchanged(session, spoken_1, 'key_is_new')
+        return unchanged(session, spoken_1, "key_is_new")
+
     found_2 = given.found.run
     name_1 = given.run
+
     if session is None:
         run_named_1 = None
     else:
@@ -247,21 +262,48 @@ def step_StartRun(session, given, now):
                     break
             else:
                 run_named_1 = None
+
     if run_named_1 is None and (found_2 is None or found_2.spec.id != given.run):
         pass
     else:
-        return unchanged(session, conflict(f'run {given.run}', 'already exists', 'let the runtime choose the id, or use a key for retries'), run_id_is_new.__name__)
+        return unchanged(
+            session,
+            conflict(f"run {given.run}", "already exists", "let the runtime choose the id, or use a key for retries"),
+            run_id_is_new.__name__,
+        )
+
     if session is None or session.head is None:
         pass
-    elif given.when_busy == 'reject':
-        return unchanged(session, Rejection('Busy', f'session {session.id}', f'run {session.head.spec.id} is unfinished', 'wait for its end, or let the input be enqueued', (('limit', 'unfinished runs under when_busy=reject'), ('bound', 1))), has_room.__name__)
+    elif given.when_busy == "reject":
+        return unchanged(
+            session,
+            Rejection(
+                "Busy",
+                f"session {session.id}",
+                f"run {session.head.spec.id} is unfinished",
+                "wait for its end, or let the input be enqueued",
+                (("limit", "unfinished runs under when_busy=reject"), ("bound", 1)),
+            ),
+            has_room.__name__,
+        )
     else:
         bound_1 = session.policy.queue_max
         if len(session.queue) >= bound_1:
-            return unchanged(session, Rejection('Busy', f'session {session.id}', f'its queue holds {bound_1} runs', 'wait until one has ended', (('limit', 'queue_max'), ('bound', bound_1))), has_room.__name__)
+            return unchanged(
+                session,
+                Rejection(
+                    "Busy",
+                    f"session {session.id}",
+                    f"its queue holds {bound_1} runs",
+                    "wait until one has ended",
+                    (("limit", "queue_max"), ("bound", bound_1)),
+                ),
+                has_room.__name__,
+            )
         else:
             pass
-    if session is None or session.state == 'stopped':
+
+    if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)
     else:
         session_1 = DraftSession()
@@ -277,6 +319,7 @@ def step_StartRun(session, given, now):
         session_1.execution = session.execution
         session_1.attachments = session.attachments
         session_1.orphan = session.orphan
+
     work_1 = Work()
     work_1.tables = tables
     work_1.plans = plans
@@ -294,9 +337,10 @@ def step_StartRun(session, given, now):
     work_1.executions = ()
     work_1.ended = ()
     work_1.closed = ()
+
     try:
-        route_of_start_1 = 'StartRun.interrupt' if given.when_busy == 'interrupt' else 'StartRun'
-        it__2[route_of_start_1](work_1)
+        route_of_start_1 = "StartRun.interrupt" if given.when_busy == "interrupt" else "StartRun"
+        StartRun_ways[route_of_start_1](work_1)
         if work_1.moves:
             slot_1 = session_1.execution
             if slot_1 is not None and slot_1.state in FINAL_EXECUTION_STATES:
@@ -332,24 +376,28 @@ def step_StartRun(session, given, now):
                 made_1 = DraftExecution()
                 made_1.id = session_1.revision
                 made_1.run = run_3.spec.id
-                made_1.state = 'pending'
+                made_1.state = "pending"
                 made_1.token = 0
                 made_1.controller = run_3.spec.admitted
                 made_1.closing = None
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
-                work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
+                work_1.moves.append(("execution", made_1.id, "offer", None, made_1.state))
         for run_before_1, run_4 in work_1.runs:
-            run[None if run_before_1 is None else run_before_1.state][run_4.state](work_1, run_before_1, run_4)
+            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_4.state](work_1, run_before_1, run_4)
             run_4.__class__ = Run
         for slot_before_1, slot_2 in work_1.executions:
-            execution[None if slot_before_1 is None else slot_before_1.state][slot_2.state](work_1, slot_before_1, slot_2)
+            EXECUTION_PLAN[None if slot_before_1 is None else slot_before_1.state][slot_2.state](
+                work_1, slot_before_1, slot_2
+            )
             slot_2.__class__ = Execution
         before_1, session_4 = (session, session_1)
         if before_1 is None or session_4.attachments is not before_1.attachments:
             grace_2 = session_4.policy.orphan_grace_seconds
             held_now_1 = session_4.orphan
-            released_1 = before_1 is not None and session_4.attachments is before_1.attachments and (held_now_1 is not None)
+            released_1 = (
+                before_1 is not None and session_4.attachments is before_1.attachments and (held_now_1 is not None)
+            )
             if grace_2 is None or grace_2 <= 0 or session_4.state not in work_1.tables.orphan_states:
                 wanted_1 = False
             else:
@@ -364,28 +412,29 @@ def step_StartRun(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != "waiting_for_human"):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
-                build_2.name = 'orphan'
+                build_2.name = "orphan"
                 build_2.owner = owner_1
                 build_2.due = due_1
                 build_2.token = work_1.token
                 build_2.__class__ = ArmTimer
                 work_1.taken.append(build_2)
                 taken_timer_1 = DraftTimer()
-                taken_timer_1.name = 'orphan'
+                taken_timer_1.name = "orphan"
                 taken_timer_1.owner = owner_1
                 taken_timer_1.due = due_1
                 taken_timer_1.token = work_1.token
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in session__1[before_1.state][session_4.state]:
+            for rule_1 in SESSION_PLAN[before_1.state][session_4.state]:
                 rule_1(work_1, before_1, session_4)
     except Faulty as fault:
-        return unchanged(session, broken(fault), 'tables')
+        return unchanged(session, broken(fault), "tables")
+
     session_1.__class__ = Session
     every_1 = (*work_1.given, *work_1.taken, *work_1.edges)
     said_1 = DraftAdmitted()
@@ -407,9 +456,12 @@ def step_StartRun(session, given, now):
 
 
 def step_Begin(session, given, now):
+    """Take the step of the input Begin."""
     if session is not None and now < session.now:
         now = session.now
+
     name_1 = given.run
+
     if session is None:
         about_1 = None
     else:
@@ -423,21 +475,44 @@ def step_Begin(session, given, now):
                     break
             else:
                 about_1 = None
+
     if about_1 is not None or (session is not None and given.found.run is not None):
         pass
     else:
-        return unchanged(session, not_found(f'run {given.run}'), run_known.__name__)
+        return unchanged(session, not_found(f"run {given.run}"), run_known.__name__)
+
     if about_1 is not None:
         pass
     else:
         return unchanged(session, ended_reply(given.found.run), run_not_ended.__name__)
+
     slot_1, head_2 = (session.execution, session.head)
-    if slot_1 is not None and slot_1.state == 'pending' and (slot_1.id == given.execution) and (head_2 is not None) and (head_2.spec.id == given.run == slot_1.run):
+
+    if (
+        slot_1 is not None
+        and slot_1.state == "pending"
+        and (slot_1.id == given.execution)
+        and (head_2 is not None)
+        and (head_2.spec.id == given.run == slot_1.run)
+    ):
         pass
     else:
-        fact_1 = 'is queued' if head_2 is None or head_2.spec.id != given.run else f'is {head_2.state} with nothing pending'
-        return unchanged(session, Rejection('Refused', f'run {given.run}', f'{fact_1} and may not begin', 'wait for the offer to begin', (('accepted', ('AbortRun',)),)), is_head_with_offer.__name__)
-    if session is None or session.state == 'stopped':
+        fact_1 = (
+            "is queued" if head_2 is None or head_2.spec.id != given.run else f"is {head_2.state} with nothing pending"
+        )
+        return unchanged(
+            session,
+            Rejection(
+                "Refused",
+                f"run {given.run}",
+                f"{fact_1} and may not begin",
+                "wait for the offer to begin",
+                (("accepted", ("AbortRun",)),),
+            ),
+            is_head_with_offer.__name__,
+        )
+
+    if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)
     else:
         session_1 = DraftSession()
@@ -453,6 +528,7 @@ def step_Begin(session, given, now):
         session_1.execution = session.execution
         session_1.attachments = session.attachments
         session_1.orphan = session.orphan
+
     work_1 = Work()
     work_1.tables = tables
     work_1.plans = plans
@@ -470,6 +546,7 @@ def step_Begin(session, given, now):
     work_1.executions = ()
     work_1.ended = ()
     work_1.closed = ()
+
     try:
         slot_3 = session_1.execution
         if type(slot_3) is not Execution:
@@ -487,9 +564,9 @@ def step_Begin(session, given, now):
             slot_2 = twin_1
         if slot_2 is not None:
             source_1 = slot_2.state
-            if source_1 == 'pending':
-                slot_2.state = 'executing'
-                work_1.moves.append(('execution', slot_2.id, 'begin', source_1, 'executing'))
+            if source_1 == "pending":
+                slot_2.state = "executing"
+                work_1.moves.append(("execution", slot_2.id, "begin", source_1, "executing"))
                 name_2 = slot_2.run
                 head_3 = session_1.head
                 if head_3 is not None and head_3.spec.id == name_2:
@@ -515,26 +592,26 @@ def step_Begin(session, given, now):
                 else:
                     thawed_run_1 = thawed_queued(work_1, name_2)
                 source_2 = thawed_run_1.state
-                if source_2 == 'starting':
-                    thawed_run_1.state = 'running'
-                    work_1.moves.append(('run', thawed_run_1.spec.id, 'begin', source_2, 'running'))
+                if source_2 == "starting":
+                    thawed_run_1.state = "running"
+                    work_1.moves.append(("run", thawed_run_1.spec.id, "begin", source_2, "running"))
                     if session_1.head is thawed_run_1:
                         source_3 = session_1.state
-                        if source_3 == 'starting':
-                            session_1.state = 'running'
-                            work_1.moves.append(('session', session_1.id, 'begin', source_3, 'running'))
+                        if source_3 == "starting":
+                            session_1.state = "running"
+                            work_1.moves.append(("session", session_1.id, "begin", source_3, "running"))
                         else:
-                            raise refused('session', source_3, 'begin')
-                elif source_2 == 'running':
+                            raise refused("session", source_3, "begin")
+                elif source_2 == "running":
                     None
                 else:
-                    raise refused('run', source_2, 'begin')
+                    raise refused("run", source_2, "begin")
                 slot_2.token = session_1.revision
                 name_3 = slot_2.run
                 head_4 = session_1.head
                 if head_4 is not None and head_4.spec.id == name_3:
                     if type(head_4) is not Run:
-                        thawed_run_2 = head_4
+                        run_2 = head_4
                     else:
                         twin_3 = DraftRun()
                         twin_3.spec = head_4.spec
@@ -551,18 +628,18 @@ def step_Begin(session, given, now):
                         twin_3.questions = head_4.questions
                         session_1.head = twin_3
                         work_1.runs += ((head_4, twin_3),)
-                        thawed_run_2 = twin_3
+                        run_2 = twin_3
                 else:
-                    thawed_run_2 = thawed_queued(work_1, name_3)
+                    run_2 = thawed_queued(work_1, name_3)
                 build_1 = DraftCallCode()
                 build_1.run = slot_2.run
                 build_1.execution = slot_2.id
                 build_1.token = slot_2.token
-                build_1.attempt = thawed_run_2.attempt
+                build_1.attempt = run_2.attempt
                 build_1.__class__ = CallCode
                 work_1.edges += (build_1,)
             else:
-                raise refused('execution', source_1, 'begin')
+                raise refused("execution", source_1, "begin")
         if work_1.moves:
             slot_4 = session_1.execution
             if slot_4 is not None and slot_4.state in FINAL_EXECUTION_STATES:
@@ -575,7 +652,7 @@ def step_Begin(session, given, now):
                 head_6 = session_1.head
                 if head_6 is not None and head_6.spec.id == name_4:
                     if type(head_6) is not Run:
-                        run_2 = head_6
+                        run_3 = head_6
                     else:
                         twin_4 = DraftRun()
                         twin_4.spec = head_6.spec
@@ -592,30 +669,34 @@ def step_Begin(session, given, now):
                         twin_4.questions = head_6.questions
                         session_1.head = twin_4
                         work_1.runs += ((head_6, twin_4),)
-                        run_2 = twin_4
+                        run_3 = twin_4
                 else:
-                    run_2 = thawed_queued(work_1, name_4)
+                    run_3 = thawed_queued(work_1, name_4)
                 made_1 = DraftExecution()
                 made_1.id = session_1.revision
-                made_1.run = run_2.spec.id
-                made_1.state = 'pending'
+                made_1.run = run_3.spec.id
+                made_1.state = "pending"
                 made_1.token = 0
-                made_1.controller = run_2.spec.admitted
+                made_1.controller = run_3.spec.admitted
                 made_1.closing = None
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
-                work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
-        for run_before_1, run_3 in work_1.runs:
-            run[None if run_before_1 is None else run_before_1.state][run_3.state](work_1, run_before_1, run_3)
-            run_3.__class__ = Run
+                work_1.moves.append(("execution", made_1.id, "offer", None, made_1.state))
+        for run_before_1, run_4 in work_1.runs:
+            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_4.state](work_1, run_before_1, run_4)
+            run_4.__class__ = Run
         for slot_before_1, slot_5 in work_1.executions:
-            execution[None if slot_before_1 is None else slot_before_1.state][slot_5.state](work_1, slot_before_1, slot_5)
+            EXECUTION_PLAN[None if slot_before_1 is None else slot_before_1.state][slot_5.state](
+                work_1, slot_before_1, slot_5
+            )
             slot_5.__class__ = Execution
         before_1, session_8 = (session, session_1)
         if before_1 is None or session_8.attachments is not before_1.attachments:
             grace_2 = session_8.policy.orphan_grace_seconds
             held_now_1 = session_8.orphan
-            released_1 = before_1 is not None and session_8.attachments is before_1.attachments and (held_now_1 is not None)
+            released_1 = (
+                before_1 is not None and session_8.attachments is before_1.attachments and (held_now_1 is not None)
+            )
             if grace_2 is None or grace_2 <= 0 or session_8.state not in work_1.tables.orphan_states:
                 wanted_1 = False
             else:
@@ -630,28 +711,29 @@ def step_Begin(session, given, now):
                         build_2.__class__ = DisarmTimer
                         work_1.given.append(build_2)
                     session_8.orphan = None
-            elif held_now_1 is None or (held_now_1.due is None and session_8.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_8.state != "waiting_for_human"):
                 owner_1 = session_8.id
                 due_1 = now + us(grace_2)
                 build_3 = DraftArmTimer()
-                build_3.name = 'orphan'
+                build_3.name = "orphan"
                 build_3.owner = owner_1
                 build_3.due = due_1
                 build_3.token = work_1.token
                 build_3.__class__ = ArmTimer
                 work_1.taken.append(build_3)
                 taken_timer_1 = DraftTimer()
-                taken_timer_1.name = 'orphan'
+                taken_timer_1.name = "orphan"
                 taken_timer_1.owner = owner_1
                 taken_timer_1.due = due_1
                 taken_timer_1.token = work_1.token
                 taken_timer_1.__class__ = Timer
                 session_8.orphan = taken_timer_1
         else:
-            for rule_1 in session__1[before_1.state][session_8.state]:
+            for rule_1 in SESSION_PLAN[before_1.state][session_8.state]:
                 rule_1(work_1, before_1, session_8)
     except Faulty as fault:
-        return unchanged(session, broken(fault), 'tables')
+        return unchanged(session, broken(fault), "tables")
+
     session_1.__class__ = Session
     every_1 = (*work_1.given, *work_1.taken, *work_1.edges)
     slot_6 = session_1.execution
@@ -674,9 +756,11 @@ def step_Begin(session, given, now):
 
 
 def way_Decide_approve(work):
+    """Go the route Decide.approve."""
     given_1 = work.input
     run_2 = work.session.head
     name_1 = given_1.owner if type(given_1) is TimerFired else given_1.request
+
     if run_2 is None:
         request_1 = None
     else:
@@ -686,6 +770,7 @@ def way_Decide_approve(work):
                 break
         else:
             request_1 = None
+
     if request_1 is not None:
         session_1 = work.session
         head_1 = session_1.head
@@ -726,25 +811,25 @@ def way_Decide_approve(work):
             answer_of_1.by = by_1
             answer_of_1.at = work.now
             answer_of_1.__class__ = Answer
-        elif isinstance(given_2, TimerFired) and request_1.on_expiry != 'keep':
+        elif isinstance(given_2, TimerFired) and request_1.on_expiry != "keep":
             r_2 = request_1
             answer_of_1 = DraftAnswer()
             answer_of_1.request = r_2.id
             answer_of_1.question = r_2.kind
             answer_of_1.body = r_2.body
             answer_of_1.digest = r_2.digest
-            answer_of_1.decision = ''
-            answer_of_1.kind = 'expired'
+            answer_of_1.decision = ""
+            answer_of_1.kind = "expired"
             answer_of_1.content = None
-            answer_of_1.by = 'timer expiry'
+            answer_of_1.by = "timer expiry"
             answer_of_1.at = work.now
             answer_of_1.__class__ = Answer
         else:
             answer_of_1 = None
-        if request_1.state == 'open':
+        if request_1.state == "open":
             count_1 = 0
             for request_3 in run_1.requests:
-                if request_3.state == 'open':
+                if request_3.state == "open":
                     count_1 += 1
             count_open_1 = count_1
             if is_last_open(open_requests=count_open_1) is not True:
@@ -752,7 +837,7 @@ def way_Decide_approve(work):
             else:
                 agrees_1 = True
             if agrees_1:
-                work.moves.append(('request', request_1.id, 'answer', request_1.state, 'answered'))
+                work.moves.append(("request", request_1.id, "answer", request_1.state, "answered"))
                 closed_1 = DraftRequest()
                 closed_1.id = request_1.id
                 closed_1.kind = request_1.kind
@@ -760,26 +845,30 @@ def way_Decide_approve(work):
                 closed_1.digest = request_1.digest
                 closed_1.on_expiry = request_1.on_expiry
                 closed_1.deciders = request_1.deciders
-                closed_1.state = 'answered'
+                closed_1.state = "answered"
                 closed_1.asked_at = request_1.asked_at
                 closed_1.expiry = None
                 closed_1.answer = answer_of_1
-                closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
+                closed_1.with_run = "answer" == "dismiss" and has_ended(work, run_1)
                 closed_1.__class__ = Request
                 batch_1 = run_1.requests
-                run_1.requests = (closed_1,) if len(batch_1) == 1 else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                run_1.requests = (
+                    (closed_1,)
+                    if len(batch_1) == 1
+                    else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                )
                 build_1 = DraftClosed()
                 build_1.run = run_1.spec.id
                 build_1.request = closed_1
                 build_1.__class__ = Closed
                 work.closed += (build_1,)
                 source_1 = run_1.state
-                if source_1 == 'waiting_for_human':
-                    run_1.state = 'running'
-                    work.moves.append(('run', run_1.spec.id, 'resume', source_1, 'running'))
+                if source_1 == "waiting_for_human":
+                    run_1.state = "running"
+                    work.moves.append(("run", run_1.spec.id, "resume", source_1, "running"))
                     run_1.segment += 1
                     slot_1 = work.session.execution
-                    if slot_1 is not None and slot_1.state == 'executing':
+                    if slot_1 is not None and slot_1.state == "executing":
                         build_2 = DraftHandAnswers()
                         build_2.run = run_1.spec.id
                         build_2.execution = slot_1.id
@@ -788,20 +877,20 @@ def way_Decide_approve(work):
                     session_2 = work.session
                     if session_2.head is run_1:
                         source_2 = session_2.state
-                        if source_2 == 'waiting_for_human':
-                            session_2.state = 'running'
-                            work.moves.append(('session', session_2.id, 'resume', source_2, 'running'))
+                        if source_2 == "waiting_for_human":
+                            session_2.state = "running"
+                            work.moves.append(("session", session_2.id, "resume", source_2, "running"))
                         else:
-                            raise refused('session', source_2, 'resume')
+                            raise refused("session", source_2, "resume")
                 else:
-                    raise refused('run', source_1, 'resume')
+                    raise refused("run", source_1, "resume")
             else:
                 if is_last_open(open_requests=count_open_1) is not False:
                     agrees_2 = False
                 else:
                     agrees_2 = True
                 if agrees_2:
-                    work.moves.append(('request', request_1.id, 'answer', request_1.state, 'answered'))
+                    work.moves.append(("request", request_1.id, "answer", request_1.state, "answered"))
                     closed_1 = DraftRequest()
                     closed_1.id = request_1.id
                     closed_1.kind = request_1.kind
@@ -809,14 +898,18 @@ def way_Decide_approve(work):
                     closed_1.digest = request_1.digest
                     closed_1.on_expiry = request_1.on_expiry
                     closed_1.deciders = request_1.deciders
-                    closed_1.state = 'answered'
+                    closed_1.state = "answered"
                     closed_1.asked_at = request_1.asked_at
                     closed_1.expiry = None
                     closed_1.answer = answer_of_1
-                    closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
+                    closed_1.with_run = "answer" == "dismiss" and has_ended(work, run_1)
                     closed_1.__class__ = Request
                     batch_1 = run_1.requests
-                    run_1.requests = (closed_1,) if len(batch_1) == 1 else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                    run_1.requests = (
+                        (closed_1,)
+                        if len(batch_1) == 1
+                        else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                    )
                     build_3 = DraftClosed()
                     build_3.run = run_1.spec.id
                     build_3.request = closed_1
@@ -825,13 +918,15 @@ def way_Decide_approve(work):
                 else:
                     None
         else:
-            raise refused('request', request_1.state, 'answer')
+            raise refused("request", request_1.state, "answer")
 
 
 def way_Decide_answer(work):
+    """Go the route Decide.answer."""
     given_1 = work.input
     run_2 = work.session.head
     name_1 = given_1.owner if type(given_1) is TimerFired else given_1.request
+
     if run_2 is None:
         request_1 = None
     else:
@@ -841,6 +936,7 @@ def way_Decide_answer(work):
                 break
         else:
             request_1 = None
+
     if request_1 is not None:
         session_1 = work.session
         head_1 = session_1.head
@@ -881,25 +977,25 @@ def way_Decide_answer(work):
             answer_of_1.by = by_1
             answer_of_1.at = work.now
             answer_of_1.__class__ = Answer
-        elif isinstance(given_2, TimerFired) and request_1.on_expiry != 'keep':
+        elif isinstance(given_2, TimerFired) and request_1.on_expiry != "keep":
             r_2 = request_1
             answer_of_1 = DraftAnswer()
             answer_of_1.request = r_2.id
             answer_of_1.question = r_2.kind
             answer_of_1.body = r_2.body
             answer_of_1.digest = r_2.digest
-            answer_of_1.decision = ''
-            answer_of_1.kind = 'expired'
+            answer_of_1.decision = ""
+            answer_of_1.kind = "expired"
             answer_of_1.content = None
-            answer_of_1.by = 'timer expiry'
+            answer_of_1.by = "timer expiry"
             answer_of_1.at = work.now
             answer_of_1.__class__ = Answer
         else:
             answer_of_1 = None
-        if request_1.state == 'open':
+        if request_1.state == "open":
             count_1 = 0
             for request_3 in run_1.requests:
-                if request_3.state == 'open':
+                if request_3.state == "open":
                     count_1 += 1
             count_open_1 = count_1
             if is_last_open(open_requests=count_open_1) is not True:
@@ -907,7 +1003,7 @@ def way_Decide_answer(work):
             else:
                 agrees_1 = True
             if agrees_1:
-                work.moves.append(('request', request_1.id, 'answer', request_1.state, 'answered'))
+                work.moves.append(("request", request_1.id, "answer", request_1.state, "answered"))
                 closed_1 = DraftRequest()
                 closed_1.id = request_1.id
                 closed_1.kind = request_1.kind
@@ -915,26 +1011,30 @@ def way_Decide_answer(work):
                 closed_1.digest = request_1.digest
                 closed_1.on_expiry = request_1.on_expiry
                 closed_1.deciders = request_1.deciders
-                closed_1.state = 'answered'
+                closed_1.state = "answered"
                 closed_1.asked_at = request_1.asked_at
                 closed_1.expiry = None
                 closed_1.answer = answer_of_1
-                closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
+                closed_1.with_run = "answer" == "dismiss" and has_ended(work, run_1)
                 closed_1.__class__ = Request
                 batch_1 = run_1.requests
-                run_1.requests = (closed_1,) if len(batch_1) == 1 else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                run_1.requests = (
+                    (closed_1,)
+                    if len(batch_1) == 1
+                    else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                )
                 build_1 = DraftClosed()
                 build_1.run = run_1.spec.id
                 build_1.request = closed_1
                 build_1.__class__ = Closed
                 work.closed += (build_1,)
                 source_1 = run_1.state
-                if source_1 == 'waiting_for_human':
-                    run_1.state = 'running'
-                    work.moves.append(('run', run_1.spec.id, 'resume', source_1, 'running'))
+                if source_1 == "waiting_for_human":
+                    run_1.state = "running"
+                    work.moves.append(("run", run_1.spec.id, "resume", source_1, "running"))
                     run_1.segment += 1
                     slot_1 = work.session.execution
-                    if slot_1 is not None and slot_1.state == 'executing':
+                    if slot_1 is not None and slot_1.state == "executing":
                         build_2 = DraftHandAnswers()
                         build_2.run = run_1.spec.id
                         build_2.execution = slot_1.id
@@ -943,20 +1043,20 @@ def way_Decide_answer(work):
                     session_2 = work.session
                     if session_2.head is run_1:
                         source_2 = session_2.state
-                        if source_2 == 'waiting_for_human':
-                            session_2.state = 'running'
-                            work.moves.append(('session', session_2.id, 'resume', source_2, 'running'))
+                        if source_2 == "waiting_for_human":
+                            session_2.state = "running"
+                            work.moves.append(("session", session_2.id, "resume", source_2, "running"))
                         else:
-                            raise refused('session', source_2, 'resume')
+                            raise refused("session", source_2, "resume")
                 else:
-                    raise refused('run', source_1, 'resume')
+                    raise refused("run", source_1, "resume")
             else:
                 if is_last_open(open_requests=count_open_1) is not False:
                     agrees_2 = False
                 else:
                     agrees_2 = True
                 if agrees_2:
-                    work.moves.append(('request', request_1.id, 'answer', request_1.state, 'answered'))
+                    work.moves.append(("request", request_1.id, "answer", request_1.state, "answered"))
                     closed_1 = DraftRequest()
                     closed_1.id = request_1.id
                     closed_1.kind = request_1.kind
@@ -964,14 +1064,18 @@ def way_Decide_answer(work):
                     closed_1.digest = request_1.digest
                     closed_1.on_expiry = request_1.on_expiry
                     closed_1.deciders = request_1.deciders
-                    closed_1.state = 'answered'
+                    closed_1.state = "answered"
                     closed_1.asked_at = request_1.asked_at
                     closed_1.expiry = None
                     closed_1.answer = answer_of_1
-                    closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
+                    closed_1.with_run = "answer" == "dismiss" and has_ended(work, run_1)
                     closed_1.__class__ = Request
                     batch_1 = run_1.requests
-                    run_1.requests = (closed_1,) if len(batch_1) == 1 else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                    run_1.requests = (
+                        (closed_1,)
+                        if len(batch_1) == 1
+                        else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                    )
                     build_3 = DraftClosed()
                     build_3.run = run_1.spec.id
                     build_3.request = closed_1
@@ -980,13 +1084,15 @@ def way_Decide_answer(work):
                 else:
                     None
         else:
-            raise refused('request', request_1.state, 'answer')
+            raise refused("request", request_1.state, "answer")
 
 
 def way_Decide_reject_and_continue(work):
+    """Go the route Decide.reject_and_continue."""
     given_1 = work.input
     run_2 = work.session.head
     name_1 = given_1.owner if type(given_1) is TimerFired else given_1.request
+
     if run_2 is None:
         request_1 = None
     else:
@@ -996,6 +1102,7 @@ def way_Decide_reject_and_continue(work):
                 break
         else:
             request_1 = None
+
     if request_1 is not None:
         session_1 = work.session
         head_1 = session_1.head
@@ -1036,25 +1143,25 @@ def way_Decide_reject_and_continue(work):
             answer_of_1.by = by_1
             answer_of_1.at = work.now
             answer_of_1.__class__ = Answer
-        elif isinstance(given_2, TimerFired) and request_1.on_expiry != 'keep':
+        elif isinstance(given_2, TimerFired) and request_1.on_expiry != "keep":
             r_2 = request_1
             answer_of_1 = DraftAnswer()
             answer_of_1.request = r_2.id
             answer_of_1.question = r_2.kind
             answer_of_1.body = r_2.body
             answer_of_1.digest = r_2.digest
-            answer_of_1.decision = ''
-            answer_of_1.kind = 'expired'
+            answer_of_1.decision = ""
+            answer_of_1.kind = "expired"
             answer_of_1.content = None
-            answer_of_1.by = 'timer expiry'
+            answer_of_1.by = "timer expiry"
             answer_of_1.at = work.now
             answer_of_1.__class__ = Answer
         else:
             answer_of_1 = None
-        if request_1.state == 'open':
+        if request_1.state == "open":
             count_1 = 0
             for request_3 in run_1.requests:
-                if request_3.state == 'open':
+                if request_3.state == "open":
                     count_1 += 1
             count_open_1 = count_1
             if is_last_open(open_requests=count_open_1) is not True:
@@ -1062,7 +1169,7 @@ def way_Decide_reject_and_continue(work):
             else:
                 agrees_1 = True
             if agrees_1:
-                work.moves.append(('request', request_1.id, 'answer', request_1.state, 'answered'))
+                work.moves.append(("request", request_1.id, "answer", request_1.state, "answered"))
                 closed_1 = DraftRequest()
                 closed_1.id = request_1.id
                 closed_1.kind = request_1.kind
@@ -1070,26 +1177,30 @@ def way_Decide_reject_and_continue(work):
                 closed_1.digest = request_1.digest
                 closed_1.on_expiry = request_1.on_expiry
                 closed_1.deciders = request_1.deciders
-                closed_1.state = 'answered'
+                closed_1.state = "answered"
                 closed_1.asked_at = request_1.asked_at
                 closed_1.expiry = None
                 closed_1.answer = answer_of_1
-                closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
+                closed_1.with_run = "answer" == "dismiss" and has_ended(work, run_1)
                 closed_1.__class__ = Request
                 batch_1 = run_1.requests
-                run_1.requests = (closed_1,) if len(batch_1) == 1 else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                run_1.requests = (
+                    (closed_1,)
+                    if len(batch_1) == 1
+                    else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                )
                 build_1 = DraftClosed()
                 build_1.run = run_1.spec.id
                 build_1.request = closed_1
                 build_1.__class__ = Closed
                 work.closed += (build_1,)
                 source_1 = run_1.state
-                if source_1 == 'waiting_for_human':
-                    run_1.state = 'running'
-                    work.moves.append(('run', run_1.spec.id, 'resume', source_1, 'running'))
+                if source_1 == "waiting_for_human":
+                    run_1.state = "running"
+                    work.moves.append(("run", run_1.spec.id, "resume", source_1, "running"))
                     run_1.segment += 1
                     slot_1 = work.session.execution
-                    if slot_1 is not None and slot_1.state == 'executing':
+                    if slot_1 is not None and slot_1.state == "executing":
                         build_2 = DraftHandAnswers()
                         build_2.run = run_1.spec.id
                         build_2.execution = slot_1.id
@@ -1098,20 +1209,20 @@ def way_Decide_reject_and_continue(work):
                     session_2 = work.session
                     if session_2.head is run_1:
                         source_2 = session_2.state
-                        if source_2 == 'waiting_for_human':
-                            session_2.state = 'running'
-                            work.moves.append(('session', session_2.id, 'resume', source_2, 'running'))
+                        if source_2 == "waiting_for_human":
+                            session_2.state = "running"
+                            work.moves.append(("session", session_2.id, "resume", source_2, "running"))
                         else:
-                            raise refused('session', source_2, 'resume')
+                            raise refused("session", source_2, "resume")
                 else:
-                    raise refused('run', source_1, 'resume')
+                    raise refused("run", source_1, "resume")
             else:
                 if is_last_open(open_requests=count_open_1) is not False:
                     agrees_2 = False
                 else:
                     agrees_2 = True
                 if agrees_2:
-                    work.moves.append(('request', request_1.id, 'answer', request_1.state, 'answered'))
+                    work.moves.append(("request", request_1.id, "answer", request_1.state, "answered"))
                     closed_1 = DraftRequest()
                     closed_1.id = request_1.id
                     closed_1.kind = request_1.kind
@@ -1119,14 +1230,18 @@ def way_Decide_reject_and_continue(work):
                     closed_1.digest = request_1.digest
                     closed_1.on_expiry = request_1.on_expiry
                     closed_1.deciders = request_1.deciders
-                    closed_1.state = 'answered'
+                    closed_1.state = "answered"
                     closed_1.asked_at = request_1.asked_at
                     closed_1.expiry = None
                     closed_1.answer = answer_of_1
-                    closed_1.with_run = 'answer' == 'dismiss' and has_ended(work, run_1)
+                    closed_1.with_run = "answer" == "dismiss" and has_ended(work, run_1)
                     closed_1.__class__ = Request
                     batch_1 = run_1.requests
-                    run_1.requests = (closed_1,) if len(batch_1) == 1 else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                    run_1.requests = (
+                        (closed_1,)
+                        if len(batch_1) == 1
+                        else tuple([closed_1 if one_1 is request_1 else one_1 for one_1 in batch_1])
+                    )
                     build_3 = DraftClosed()
                     build_3.run = run_1.spec.id
                     build_3.request = closed_1
@@ -1135,13 +1250,16 @@ def way_Decide_reject_and_continue(work):
                 else:
                     None
         else:
-            raise refused('request', request_1.state, 'answer')
+            raise refused("request", request_1.state, "answer")
 
 
 def step_Decide(session, given, now):
+    """Take the step of the input Decide."""
     if session is not None and now < session.now:
         now = session.now
+
     name_1 = given.run
+
     if session is None:
         run_1 = None
     else:
@@ -1155,6 +1273,7 @@ def step_Decide(session, given, now):
                     break
             else:
                 run_1 = None
+
     if run_1 is None:
         request_1 = None
     else:
@@ -1165,68 +1284,119 @@ def step_Decide(session, given, now):
                 break
         else:
             request_1 = None
+
     about_1 = DraftNamed()
     about_1.run = run_1
     about_1.request = given.found.request if request_1 is None else request_1
     about_1.fresh = ()
     about_1.fault = None
+
     if session is not None and (about_1.run is not None or given.found.run is not None):
         pass
     else:
-        return unchanged(session, not_found(f'run {given.run}'), asking_run_known.__name__)
-    spoken_1 = not_found(f'request {given.request} of run {given.run}') if about_1.request is None else None
+        return unchanged(session, not_found(f"run {given.run}"), asking_run_known.__name__)
+
+    spoken_1 = not_found(f"request {given.request} of run {given.run}") if about_1.request is None else None
+
     if spoken_1 is not None:
-        return unchanged(session, spoken_1, 'request_known')
+        return unchanged(session, spoken_1, "request_known")
+
     run_3, request_3 = (about_1.run, about_1.request)
     named_1 = run_3 if run_3 is not None else given.found.run
     spec_1 = named_1.spec
     by_1 = given.by
+
     if by_1 == spec_1.owner or by_1 in spec_1.deciders or by_1 in request_3.deciders or (by_1 in session.policy.admins):
         pass
     else:
-        return unchanged(session, denied(f'request {given.request}', given.by, 'decide', 'its owner, a named decider or an admin'), caller_may_decide.__name__)
-    if given.kind not in ('approve', 'reject', 'reject_and_continue', 'answer'):
-        return unchanged(session, malformed('decision', given.kind, ('approve', 'reject', 'reject_and_continue', 'answer')), decision_is_well_formed.__name__)
-    elif given.kind == 'answer' and (not given.content):
-        return unchanged(session, Rejection('Invalid', f'request {given.request}', 'the answer is empty', 'say something, or reject it'), decision_is_well_formed.__name__)
-    elif given.kind == 'approve' and about_1.request.kind in ('choice', 'text'):
-        fact_1 = f'it asks for a {about_1.request.kind}, which approve does not give'
-        return unchanged(session, Rejection('Invalid', f'request {given.request}', fact_1, 'answer it, or reject it'), decision_is_well_formed.__name__)
+        return unchanged(
+            session,
+            denied(f"request {given.request}", given.by, "decide", "its owner, a named decider or an admin"),
+            caller_may_decide.__name__,
+        )
+
+    if given.kind not in ("approve", "reject", "reject_and_continue", "answer"):
+        return unchanged(
+            session,
+            malformed("decision", given.kind, ("approve", "reject", "reject_and_continue", "answer")),
+            decision_is_well_formed.__name__,
+        )
+    elif given.kind == "answer" and (not given.content):
+        return unchanged(
+            session,
+            Rejection("Invalid", f"request {given.request}", "the answer is empty", "say something, or reject it"),
+            decision_is_well_formed.__name__,
+        )
+    elif given.kind == "approve" and about_1.request.kind in ("choice", "text"):
+        fact_1 = f"it asks for a {about_1.request.kind}, which approve does not give"
+        return unchanged(
+            session,
+            Rejection("Invalid", f"request {given.request}", fact_1, "answer it, or reject it"),
+            decision_is_well_formed.__name__,
+        )
     else:
         pass
+
     request_4 = about_1.request
     answer_1 = request_4.answer
+
     if answer_1 is None and given.found.request is not None:
         answer_1 = given.found.request.answer
-    if answer_1 is None or answer_1.kind == 'expired':
+
+    if answer_1 is None or answer_1.kind == "expired":
         pass
     elif answer_1.decision == given.decision:
         same_1 = (answer_1.kind, answer_1.content, answer_1.by) == (given.kind, given.content, given.by)
         if same_1 and request_4.digest == given.digest:
-            return unchanged(session, Decided(given.run, given.request, given.decision, given.kind), decision_is_first.__name__)
+            return unchanged(
+                session, Decided(given.run, given.request, given.decision, given.kind), decision_is_first.__name__
+            )
         else:
-            return unchanged(session, conflict(f'decision {given.decision}', 'was taken with other content', 'use a new id for a new decision'), decision_is_first.__name__)
+            return unchanged(
+                session,
+                conflict(
+                    f"decision {given.decision}", "was taken with other content", "use a new id for a new decision"
+                ),
+                decision_is_first.__name__,
+            )
     else:
         pass
+
     request_5 = about_1.request
+
     if request_5.digest == given.digest:
         pass
     else:
-        return unchanged(session, conflict(f'request {given.request}', 'is not what was shown', 'look at it again, then decide'), digest_matches.__name__)
+        return unchanged(
+            session,
+            conflict(f"request {given.request}", "is not what was shown", "look at it again, then decide"),
+            digest_matches.__name__,
+        )
+
     request_6 = about_1.request
     answer_2 = request_6.answer
-    if answer_2 is None or answer_2.kind == 'expired':
+
+    if answer_2 is None or answer_2.kind == "expired":
         pass
     else:
-        return unchanged(session, conflict(f'request {given.request}', f'was decided by {answer_2.by!r} ({answer_2.kind})', 'nothing is left to do'), not_decided_otherwise.__name__)
+        return unchanged(
+            session,
+            conflict(
+                f"request {given.request}", f"was decided by {answer_2.by!r} ({answer_2.kind})", "nothing is left to do"
+            ),
+            not_decided_otherwise.__name__,
+        )
+
     request_7 = about_1.request
-    if request_7.state == 'open' and about_1.run is not None:
+
+    if request_7.state == "open" and about_1.run is not None:
         pass
     elif given.found.run is not None and request_7.with_run:
         return unchanged(session, ended_reply(given.found.run), request_still_open.__name__)
     else:
         return unchanged(session, AlreadyClosed(given.run, given.request, request_7.state), request_still_open.__name__)
-    if session is None or session.state == 'stopped':
+
+    if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)
     else:
         session_1 = DraftSession()
@@ -1242,6 +1412,7 @@ def step_Decide(session, given, now):
         session_1.execution = session.execution
         session_1.attachments = session.attachments
         session_1.orphan = session.orphan
+
     work_1 = Work()
     work_1.tables = tables
     work_1.plans = plans
@@ -1259,9 +1430,10 @@ def step_Decide(session, given, now):
     work_1.executions = ()
     work_1.ended = ()
     work_1.closed = ()
+
     try:
         route_of_decision_1 = DECISION_ROUTES[given.kind]
-        it__9[route_of_decision_1](work_1)
+        Decide_ways[route_of_decision_1](work_1)
         if work_1.moves:
             slot_1 = session_1.execution
             if slot_1 is not None and slot_1.state in FINAL_EXECUTION_STATES:
@@ -1297,24 +1469,28 @@ def step_Decide(session, given, now):
                 made_1 = DraftExecution()
                 made_1.id = session_1.revision
                 made_1.run = run_4.spec.id
-                made_1.state = 'pending'
+                made_1.state = "pending"
                 made_1.token = 0
                 made_1.controller = run_4.spec.admitted
                 made_1.closing = None
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
-                work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
+                work_1.moves.append(("execution", made_1.id, "offer", None, made_1.state))
         for run_before_1, run_5 in work_1.runs:
-            run[None if run_before_1 is None else run_before_1.state][run_5.state](work_1, run_before_1, run_5)
+            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_5.state](work_1, run_before_1, run_5)
             run_5.__class__ = Run
         for slot_before_1, slot_2 in work_1.executions:
-            execution[None if slot_before_1 is None else slot_before_1.state][slot_2.state](work_1, slot_before_1, slot_2)
+            EXECUTION_PLAN[None if slot_before_1 is None else slot_before_1.state][slot_2.state](
+                work_1, slot_before_1, slot_2
+            )
             slot_2.__class__ = Execution
         before_1, session_4 = (session, session_1)
         if before_1 is None or session_4.attachments is not before_1.attachments:
             grace_2 = session_4.policy.orphan_grace_seconds
             held_now_1 = session_4.orphan
-            released_1 = before_1 is not None and session_4.attachments is before_1.attachments and (held_now_1 is not None)
+            released_1 = (
+                before_1 is not None and session_4.attachments is before_1.attachments and (held_now_1 is not None)
+            )
             if grace_2 is None or grace_2 <= 0 or session_4.state not in work_1.tables.orphan_states:
                 wanted_1 = False
             else:
@@ -1329,28 +1505,29 @@ def step_Decide(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != "waiting_for_human"):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
-                build_2.name = 'orphan'
+                build_2.name = "orphan"
                 build_2.owner = owner_1
                 build_2.due = due_1
                 build_2.token = work_1.token
                 build_2.__class__ = ArmTimer
                 work_1.taken.append(build_2)
                 taken_timer_1 = DraftTimer()
-                taken_timer_1.name = 'orphan'
+                taken_timer_1.name = "orphan"
                 taken_timer_1.owner = owner_1
                 taken_timer_1.due = due_1
                 taken_timer_1.token = work_1.token
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in session__1[before_1.state][session_4.state]:
+            for rule_1 in SESSION_PLAN[before_1.state][session_4.state]:
                 rule_1(work_1, before_1, session_4)
     except Faulty as fault:
-        return unchanged(session, broken(fault), 'tables')
+        return unchanged(session, broken(fault), "tables")
+
     session_1.__class__ = Session
     every_1 = (*work_1.given, *work_1.taken, *work_1.edges)
     said_1 = DraftDecided()
@@ -1373,8 +1550,10 @@ def step_Decide(session, given, now):
 
 
 def way_RunAsked(work):
+    """Go the route RunAsked."""
     session_1 = work.session
     head_1 = session_1.head
+
     if type(head_1) is not Run:
         run_1 = head_1
     else:
@@ -1394,20 +1573,21 @@ def way_RunAsked(work):
         session_1.head = twin_1
         work.runs += ((head_1, twin_1),)
         run_1 = twin_1
+
     if run_1 is not None:
         why_1 = work.about.fresh
         source_1 = run_1.state
-        if source_1 == 'running':
-            run_1.state = 'waiting_for_human'
-            work.moves.append(('run', run_1.spec.id, 'ask', source_1, 'waiting_for_human'))
+        if source_1 == "running":
+            run_1.state = "waiting_for_human"
+            work.moves.append(("run", run_1.spec.id, "ask", source_1, "waiting_for_human"))
             session_2 = work.session
             if session_2.head is run_1:
                 source_2 = session_2.state
-                if source_2 == 'running':
-                    session_2.state = 'waiting_for_human'
-                    work.moves.append(('session', session_2.id, 'ask', source_2, 'waiting_for_human'))
+                if source_2 == "running":
+                    session_2.state = "waiting_for_human"
+                    work.moves.append(("session", session_2.id, "ask", source_2, "waiting_for_human"))
                 else:
-                    raise refused('session', source_2, 'ask')
+                    raise refused("session", source_2, "ask")
             questions_2 = why_1
             kept_2 = run_1.requests
             if kept_2:
@@ -1416,10 +1596,10 @@ def way_RunAsked(work):
             run_1.requests = kept_2 + tuple([opened(work, question_2) for question_2 in questions_2])
             run_1.questions += len(questions_2)
             for question_2 in questions_2:
-                work.moves.append(('request', question_2.id, 'ask', None, 'open'))
-        elif source_1 == 'waiting_for_human':
-            run_1.state = 'waiting_for_human'
-            work.moves.append(('run', run_1.spec.id, 'ask', source_1, 'waiting_for_human'))
+                work.moves.append(("request", question_2.id, "ask", None, "open"))
+        elif source_1 == "waiting_for_human":
+            run_1.state = "waiting_for_human"
+            work.moves.append(("run", run_1.spec.id, "ask", source_1, "waiting_for_human"))
             questions_1 = why_1
             kept_1 = run_1.requests
             if kept_1:
@@ -1428,15 +1608,18 @@ def way_RunAsked(work):
             run_1.requests = kept_1 + tuple([opened(work, question_1) for question_1 in questions_1])
             run_1.questions += len(questions_1)
             for question_1 in questions_1:
-                work.moves.append(('request', question_1.id, 'ask', None, 'open'))
+                work.moves.append(("request", question_1.id, "ask", None, "open"))
         else:
-            raise refused('run', source_1, 'ask')
+            raise refused("run", source_1, "ask")
 
 
 def step_RunAsked(session, given, now):
+    """Take the step of the input RunAsked."""
     if session is not None and now < session.now:
         now = session.now
+
     brings_1 = given if type(given) is RunAsked else given.result
+
     if type(brings_1) not in QUESTIONERS:
         about_1 = None
     else:
@@ -1448,15 +1631,23 @@ def step_RunAsked(session, given, now):
             if not head_1.requests and (not head_1.answers) and (not known_1):
                 fresh_questions_1 = questions_1
             else:
-                fresh_questions_1 = tuple([one_1 for one_1 in questions_1 if answer_given(head_1, one_1.id, known_1) is None and (not is_open(head_1, one_1.id))])
+                fresh_questions_1 = tuple(
+                    [
+                        one_1
+                        for one_1 in questions_1
+                        if answer_given(head_1, one_1.id, known_1) is None and (not is_open(head_1, one_1.id))
+                    ]
+                )
             if not questions_1:
-                fault_of_questions_1 = 'it asked nothing: waiting for a human needs at least one question'
+                fault_of_questions_1 = "it asked nothing: waiting for a human needs at least one question"
             elif len(questions_1) > 1 and len({question_1.id for question_1 in questions_1}) < len(questions_1):
-                fault_of_questions_1 = 'it asked two questions of one id at once'
+                fault_of_questions_1 = "it asked two questions of one id at once"
             else:
                 for question_1 in questions_1:
-                    if question_1.on_expiry not in ('deny_and_continue', 'stop', 'keep'):
-                        fault_of_questions_1 = f'question {question_1.id}: {question_1.on_expiry!r} is no policy for its expiry'
+                    if question_1.on_expiry not in ("deny_and_continue", "stop", "keep"):
+                        fault_of_questions_1 = (
+                            f"question {question_1.id}: {question_1.on_expiry!r} is no policy for its expiry"
+                        )
                         break
                     if head_1.requests or head_1.answers or known_1:
                         name_1 = question_1.id
@@ -1469,7 +1660,7 @@ def step_RunAsked(session, given, now):
                         old_1 = request_open_or_closed_1 or answer_given(head_1, name_1, known_1)
                         before_1 = None if old_1 is None else old_1.digest
                         if before_1 is not None and before_1 != question_1.digest:
-                            fault_of_questions_1 = f'question {question_1.id}: asked before with other content'
+                            fault_of_questions_1 = f"question {question_1.id}: asked before with other content"
                             break
                 else:
                     fault_of_questions_1 = None
@@ -1478,35 +1669,55 @@ def step_RunAsked(session, given, now):
             about_1.request = None
             about_1.fresh = fresh_questions_1
             about_1.fault = fault_of_questions_1
+
     slot_1 = None if session is None else session.execution
+
     if slot_1 is not None and slot_1.id == given.execution and (slot_1.token == given.token):
         pass
     else:
-        return unchanged(session, Stale(f'execution {given.execution}'), token_is_current.__name__)
+        return unchanged(session, Stale(f"execution {given.execution}"), token_is_current.__name__)
+
     slot_2 = session.execution
-    if slot_2.state == 'executing':
+
+    if slot_2.state == "executing":
         pass
     else:
-        return unchanged(session, Stale(f'execution {given.execution}'), run_goes_on.__name__)
+        return unchanged(session, Stale(f"execution {given.execution}"), run_goes_on.__name__)
+
     if about_1.fresh or about_1.fault is not None:
         pass
     else:
-        return unchanged(session, Asked(answers_given(session.head, given.questions, given.known)), something_new_is_asked.__name__)
+        return unchanged(
+            session, Asked(answers_given(session.head, given.questions, given.known)), something_new_is_asked.__name__
+        )
+
     policy_1 = session.policy
     run_1 = session.head
     count_1 = len(about_1.fresh)
     count_2 = 0
+
     for request_2 in run_1.requests:
-        if request_2.state == 'open':
+        if request_2.state == "open":
             count_2 += 1
+
     count_open_1 = count_2
+
     if count_open_1 + count_1 > policy_1.requests_max:
-        return unchanged(session, too_many(run_1, 'requests_max', policy_1.requests_max, 'wait for the answers to some first'), questions_fit.__name__)
+        return unchanged(
+            session,
+            too_many(run_1, "requests_max", policy_1.requests_max, "wait for the answers to some first"),
+            questions_fit.__name__,
+        )
     elif len(run_1.answers) + len(run_1.requests) + count_1 > policy_1.answers_max:
-        return unchanged(session, too_many(run_1, 'answers_max', policy_1.answers_max, 'set a checkpoint: it makes earlier answers the past'), questions_fit.__name__)
+        return unchanged(
+            session,
+            too_many(run_1, "answers_max", policy_1.answers_max, "set a checkpoint: it makes earlier answers the past"),
+            questions_fit.__name__,
+        )
     else:
         pass
-    if session is None or session.state == 'stopped':
+
+    if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)
     else:
         session_1 = DraftSession()
@@ -1522,6 +1733,7 @@ def step_RunAsked(session, given, now):
         session_1.execution = session.execution
         session_1.attachments = session.attachments
         session_1.orphan = session.orphan
+
     work_1 = Work()
     work_1.tables = tables
     work_1.plans = plans
@@ -1539,9 +1751,10 @@ def step_RunAsked(session, given, now):
     work_1.executions = ()
     work_1.ended = ()
     work_1.closed = ()
+
     try:
-        route_of_asked_1 = 'RunAsked' if about_1.fault is None else 'RunAsked.faulty'
-        it__12[route_of_asked_1](work_1)
+        route_of_asked_1 = "RunAsked" if about_1.fault is None else "RunAsked.faulty"
+        RunAsked_ways[route_of_asked_1](work_1)
         if work_1.moves:
             slot_3 = session_1.execution
             if slot_3 is not None and slot_3.state in FINAL_EXECUTION_STATES:
@@ -1577,24 +1790,28 @@ def step_RunAsked(session, given, now):
                 made_1 = DraftExecution()
                 made_1.id = session_1.revision
                 made_1.run = run_2.spec.id
-                made_1.state = 'pending'
+                made_1.state = "pending"
                 made_1.token = 0
                 made_1.controller = run_2.spec.admitted
                 made_1.closing = None
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
-                work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
+                work_1.moves.append(("execution", made_1.id, "offer", None, made_1.state))
         for run_before_1, run_3 in work_1.runs:
-            run[None if run_before_1 is None else run_before_1.state][run_3.state](work_1, run_before_1, run_3)
+            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_3.state](work_1, run_before_1, run_3)
             run_3.__class__ = Run
         for slot_before_1, slot_4 in work_1.executions:
-            execution[None if slot_before_1 is None else slot_before_1.state][slot_4.state](work_1, slot_before_1, slot_4)
+            EXECUTION_PLAN[None if slot_before_1 is None else slot_before_1.state][slot_4.state](
+                work_1, slot_before_1, slot_4
+            )
             slot_4.__class__ = Execution
         before_2, session_4 = (session, session_1)
         if before_2 is None or session_4.attachments is not before_2.attachments:
             grace_2 = session_4.policy.orphan_grace_seconds
             held_now_1 = session_4.orphan
-            released_1 = before_2 is not None and session_4.attachments is before_2.attachments and (held_now_1 is not None)
+            released_1 = (
+                before_2 is not None and session_4.attachments is before_2.attachments and (held_now_1 is not None)
+            )
             if grace_2 is None or grace_2 <= 0 or session_4.state not in work_1.tables.orphan_states:
                 wanted_1 = False
             else:
@@ -1609,37 +1826,40 @@ def step_RunAsked(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != "waiting_for_human"):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
-                build_2.name = 'orphan'
+                build_2.name = "orphan"
                 build_2.owner = owner_1
                 build_2.due = due_1
                 build_2.token = work_1.token
                 build_2.__class__ = ArmTimer
                 work_1.taken.append(build_2)
                 taken_timer_1 = DraftTimer()
-                taken_timer_1.name = 'orphan'
+                taken_timer_1.name = "orphan"
                 taken_timer_1.owner = owner_1
                 taken_timer_1.due = due_1
                 taken_timer_1.token = work_1.token
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in session__1[before_2.state][session_4.state]:
+            for rule_1 in SESSION_PLAN[before_2.state][session_4.state]:
                 rule_1(work_1, before_2, session_4)
     except Faulty as fault:
-        return unchanged(session, broken(fault), 'tables')
+        return unchanged(session, broken(fault), "tables")
+
     session_1.__class__ = Session
     every_1 = (*work_1.given, *work_1.taken, *work_1.edges)
     head_4 = session_1.head
+
     if head_4 is None or work_1.ended:
         said_1 = AskFailed(given.execution, about_1.fault)
     else:
         said_1 = DraftAsked()
         said_1.answers = () if len(about_1.fresh) == len(given.questions) else told(head_4, given)
         said_1.__class__ = Asked
+
     new_9 = DraftStep()
     new_9.session = session_1
     new_9.hooks = every_1
@@ -1654,9 +1874,12 @@ def step_RunAsked(session, given, now):
 
 
 def step_RunCompleted(session, given, now):
+    """Take the step of the input RunCompleted."""
     if session is not None and now < session.now:
         now = session.now
+
     name_1 = given.run
+
     if session is None:
         run_1 = None
     else:
@@ -1670,11 +1893,12 @@ def step_RunCompleted(session, given, now):
                     break
             else:
                 run_1 = None
+
     if session is None or run_1 is None:
-        return unchanged(session, Stale(f'run {given.run}'), fact_names_a_run.__name__)
+        return unchanged(session, Stale(f"run {given.run}"), fact_names_a_run.__name__)
     else:
         slot_1 = session.execution
-        if slot_1 is not None and slot_1.run == given.run and (slot_1.state == 'executing'):
+        if slot_1 is not None and slot_1.run == given.run and (slot_1.state == "executing"):
             execution_1 = given.execution
             token_1 = given.token
             slot_2 = None if session is None else session.execution
@@ -1685,14 +1909,15 @@ def step_RunCompleted(session, given, now):
             if slot_of_1:
                 pass
             else:
-                return unchanged(session, Stale(f'execution {given.execution}'), fact_names_a_run.__name__)
+                return unchanged(session, Stale(f"execution {given.execution}"), fact_names_a_run.__name__)
         elif given.token is not None or run_1 is not session.head:
-            return unchanged(session, Stale(f'run {given.run}'), fact_names_a_run.__name__)
+            return unchanged(session, Stale(f"run {given.run}"), fact_names_a_run.__name__)
         elif given.execution is not None and (slot_1 is None or slot_1.id != given.execution):
-            return unchanged(session, Stale(f'execution {given.execution}'), fact_names_a_run.__name__)
+            return unchanged(session, Stale(f"execution {given.execution}"), fact_names_a_run.__name__)
         else:
             pass
-    if session is None or session.state == 'stopped':
+
+    if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)
     else:
         session_1 = DraftSession()
@@ -1708,6 +1933,7 @@ def step_RunCompleted(session, given, now):
         session_1.execution = session.execution
         session_1.attachments = session.attachments
         session_1.orphan = session.orphan
+
     work_1 = Work()
     work_1.tables = tables
     work_1.plans = plans
@@ -1725,6 +1951,7 @@ def step_RunCompleted(session, given, now):
     work_1.executions = ()
     work_1.ended = ()
     work_1.closed = ()
+
     try:
         name_2 = given.run
         head_2 = session_1.head
@@ -1755,46 +1982,50 @@ def step_RunCompleted(session, given, now):
                 result_1 = given.result
                 if isinstance(result_1, Value):
                     end_of_1 = DraftEnd()
-                    end_of_1.cause = 'completed'
-                    end_of_1.who = 'agent'
-                    end_of_1.text = ''
+                    end_of_1.cause = "completed"
+                    end_of_1.who = "agent"
+                    end_of_1.text = ""
                     end_of_1.result = result_1.result
                 elif isinstance(result_1, Failure):
                     end_of_1 = DraftEnd()
-                    end_of_1.cause = 'completed'
-                    end_of_1.who = 'agent'
+                    end_of_1.cause = "completed"
+                    end_of_1.who = "agent"
                     end_of_1.text = result_1.text
                     end_of_1.result = None
                 elif isinstance(result_1, Parked):
                     end_of_1 = DraftEnd()
-                    end_of_1.cause = 'completed'
-                    end_of_1.who = 'agent'
-                    end_of_1.text = fault_of_park(work_1, result_1) or ''
+                    end_of_1.cause = "completed"
+                    end_of_1.who = "agent"
+                    end_of_1.text = fault_of_park(work_1, result_1) or ""
                     end_of_1.result = None
                 else:
                     end_of_1 = DraftEnd()
-                    end_of_1.cause = 'completed'
-                    end_of_1.who = 'engine'
-                    end_of_1.text = 'its code settled without a result'
+                    end_of_1.cause = "completed"
+                    end_of_1.who = "engine"
+                    end_of_1.text = "its code settled without a result"
                     end_of_1.result = None
             elif type(given) is RunAsked:
                 end_of_1 = DraftEnd()
-                end_of_1.cause = 'completed'
-                end_of_1.who = 'agent'
+                end_of_1.cause = "completed"
+                end_of_1.who = "agent"
                 end_of_1.text = work_1.about.fault
                 end_of_1.result = None
             else:
-                text_1 = getattr(given, 'text', '') or getattr(given, 'content', None) or ''
-                who_1 = f'timer {given.name}' if isinstance(given, TimerFired) else getattr(given, WHO.get(type(given), 'by'), 'engine')
+                text_1 = getattr(given, "text", "") or getattr(given, "content", None) or ""
+                who_1 = (
+                    f"timer {given.name}"
+                    if isinstance(given, TimerFired)
+                    else getattr(given, WHO.get(type(given), "by"), "engine")
+                )
                 end_of_1 = DraftEnd()
-                end_of_1.cause = 'completed'
+                end_of_1.cause = "completed"
                 end_of_1.who = who_1
                 end_of_1.text = text_1
-                end_of_1.result = getattr(given, 'result', None)
+                end_of_1.result = getattr(given, "result", None)
             source_1 = run_3.state
-            if source_1 in ('starting', 'running', 'waiting_for_human'):
-                run_3.state = 'ready'
-                work_1.moves.append(('run', run_3.spec.id, 'complete', source_1, 'ready'))
+            if source_1 in ("starting", "running", "waiting_for_human"):
+                run_3.state = "ready"
+                work_1.moves.append(("run", run_3.spec.id, "complete", source_1, "ready"))
                 build_1 = DraftSignalAbort()
                 build_1.run = run_3.spec.id
                 build_1.controller = run_3.spec.admitted
@@ -1819,23 +2050,23 @@ def step_RunCompleted(session, given, now):
                         thawed_slot_1 = twin_2
                     slot_5 = thawed_slot_1 or slot_3
                     source_2 = slot_5.state
-                    if source_2 == 'pending':
-                        slot_5.state = 'settled'
-                        work_1.moves.append(('execution', slot_5.id, 'close', source_2, 'settled'))
-                    elif source_2 == 'executing':
-                        slot_5.state = 'closing'
-                        work_1.moves.append(('execution', slot_5.id, 'close', source_2, 'closing'))
-                    elif source_2 == 'closing':
+                    if source_2 == "pending":
+                        slot_5.state = "settled"
+                        work_1.moves.append(("execution", slot_5.id, "close", source_2, "settled"))
+                    elif source_2 == "executing":
+                        slot_5.state = "closing"
+                        work_1.moves.append(("execution", slot_5.id, "close", source_2, "closing"))
+                    elif source_2 == "closing":
                         None
                     else:
-                        raise refused('execution', source_2, 'close')
+                        raise refused("execution", source_2, "close")
                 if session_1.head is run_3:
                     source_3 = session_1.state
-                    if source_3 in ('starting', 'running', 'waiting_for_human'):
-                        session_1.state = 'ready'
-                        work_1.moves.append(('session', session_1.id, 'complete', source_3, 'ready'))
+                    if source_3 in ("starting", "running", "waiting_for_human"):
+                        session_1.state = "ready"
+                        work_1.moves.append(("session", session_1.id, "complete", source_3, "ready"))
                     else:
-                        raise refused('session', source_3, 'complete')
+                        raise refused("session", source_3, "complete")
                 build_2 = DraftPublishEnd()
                 build_2.run = run_3.spec.id
                 build_2.state = run_3.state
@@ -1861,7 +2092,7 @@ def step_RunCompleted(session, given, now):
                 ended_1.__class__ = Ended
                 work_1.ended += (ended_1,)
             else:
-                raise refused('run', source_1, 'complete')
+                raise refused("run", source_1, "complete")
         if work_1.moves:
             slot_6 = session_1.execution
             if slot_6 is not None and slot_6.state in FINAL_EXECUTION_STATES:
@@ -1897,24 +2128,28 @@ def step_RunCompleted(session, given, now):
                 made_1 = DraftExecution()
                 made_1.id = session_1.revision
                 made_1.run = run_4.spec.id
-                made_1.state = 'pending'
+                made_1.state = "pending"
                 made_1.token = 0
                 made_1.controller = run_4.spec.admitted
                 made_1.closing = None
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
-                work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
+                work_1.moves.append(("execution", made_1.id, "offer", None, made_1.state))
         for run_before_1, run_5 in work_1.runs:
-            run[None if run_before_1 is None else run_before_1.state][run_5.state](work_1, run_before_1, run_5)
+            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_5.state](work_1, run_before_1, run_5)
             run_5.__class__ = Run
         for slot_before_1, slot_7 in work_1.executions:
-            execution[None if slot_before_1 is None else slot_before_1.state][slot_7.state](work_1, slot_before_1, slot_7)
+            EXECUTION_PLAN[None if slot_before_1 is None else slot_before_1.state][slot_7.state](
+                work_1, slot_before_1, slot_7
+            )
             slot_7.__class__ = Execution
         before_1, session_8 = (session, session_1)
         if before_1 is None or session_8.attachments is not before_1.attachments:
             grace_2 = session_8.policy.orphan_grace_seconds
             held_now_1 = session_8.orphan
-            released_1 = before_1 is not None and session_8.attachments is before_1.attachments and (held_now_1 is not None)
+            released_1 = (
+                before_1 is not None and session_8.attachments is before_1.attachments and (held_now_1 is not None)
+            )
             if grace_2 is None or grace_2 <= 0 or session_8.state not in work_1.tables.orphan_states:
                 wanted_1 = False
             else:
@@ -1929,28 +2164,29 @@ def step_RunCompleted(session, given, now):
                         build_3.__class__ = DisarmTimer
                         work_1.given.append(build_3)
                     session_8.orphan = None
-            elif held_now_1 is None or (held_now_1.due is None and session_8.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_8.state != "waiting_for_human"):
                 owner_1 = session_8.id
                 due_1 = now + us(grace_2)
                 build_4 = DraftArmTimer()
-                build_4.name = 'orphan'
+                build_4.name = "orphan"
                 build_4.owner = owner_1
                 build_4.due = due_1
                 build_4.token = work_1.token
                 build_4.__class__ = ArmTimer
                 work_1.taken.append(build_4)
                 taken_timer_1 = DraftTimer()
-                taken_timer_1.name = 'orphan'
+                taken_timer_1.name = "orphan"
                 taken_timer_1.owner = owner_1
                 taken_timer_1.due = due_1
                 taken_timer_1.token = work_1.token
                 taken_timer_1.__class__ = Timer
                 session_8.orphan = taken_timer_1
         else:
-            for rule_1 in session__1[before_1.state][session_8.state]:
+            for rule_1 in SESSION_PLAN[before_1.state][session_8.state]:
                 rule_1(work_1, before_1, session_8)
     except Faulty as fault:
-        return unchanged(session, broken(fault), 'tables')
+        return unchanged(session, broken(fault), "tables")
+
     session_1.__class__ = Session
     every_1 = (*work_1.given, *work_1.taken, *work_1.edges)
     new_18 = DraftStep()
@@ -1967,8 +2203,10 @@ def step_RunCompleted(session, given, now):
 
 
 def way_ExecutionSettled_Value(work):
+    """Go the route ExecutionSettled.Value."""
     session_1 = work.session
     slot_2 = session_1.execution
+
     if type(slot_2) is not Execution:
         slot_1 = slot_2
     else:
@@ -1982,14 +2220,17 @@ def way_ExecutionSettled_Value(work):
         session_1.execution = twin_1
         work.executions += ((slot_2, twin_1),)
         slot_1 = twin_1
+
     if slot_1 is not None:
         source_1 = slot_1.state
-        if source_1 in ('pending', 'executing', 'closing'):
-            slot_1.state = 'settled'
-            work.moves.append(('execution', slot_1.id, 'settle', source_1, 'settled'))
+        if source_1 in ("pending", "executing", "closing"):
+            slot_1.state = "settled"
+            work.moves.append(("execution", slot_1.id, "settle", source_1, "settled"))
         else:
-            raise refused('execution', source_1, 'settle')
+            raise refused("execution", source_1, "settle")
+
     execution_1, run_2 = (work.session.execution, work.session.head)
+
     if execution_1 is not None and run_2 is not None and (run_2.spec.id == execution_1.run):
         session_2 = work.session
         head_1 = session_2.head
@@ -2014,52 +2255,57 @@ def way_ExecutionSettled_Value(work):
             run_1 = twin_2
     else:
         run_1 = None
+
     if run_1 is not None:
         given_1 = work.input
         if type(given_1) is ExecutionSettled:
             result_1 = given_1.result
             if isinstance(result_1, Value):
                 end_of_1 = DraftEnd()
-                end_of_1.cause = 'completed'
-                end_of_1.who = 'agent'
-                end_of_1.text = ''
+                end_of_1.cause = "completed"
+                end_of_1.who = "agent"
+                end_of_1.text = ""
                 end_of_1.result = result_1.result
             elif isinstance(result_1, Failure):
                 end_of_1 = DraftEnd()
-                end_of_1.cause = 'completed'
-                end_of_1.who = 'agent'
+                end_of_1.cause = "completed"
+                end_of_1.who = "agent"
                 end_of_1.text = result_1.text
                 end_of_1.result = None
             elif isinstance(result_1, Parked):
                 end_of_1 = DraftEnd()
-                end_of_1.cause = 'completed'
-                end_of_1.who = 'agent'
-                end_of_1.text = fault_of_park(work, result_1) or ''
+                end_of_1.cause = "completed"
+                end_of_1.who = "agent"
+                end_of_1.text = fault_of_park(work, result_1) or ""
                 end_of_1.result = None
             else:
                 end_of_1 = DraftEnd()
-                end_of_1.cause = 'completed'
-                end_of_1.who = 'engine'
-                end_of_1.text = 'its code settled without a result'
+                end_of_1.cause = "completed"
+                end_of_1.who = "engine"
+                end_of_1.text = "its code settled without a result"
                 end_of_1.result = None
         elif type(given_1) is RunAsked:
             end_of_1 = DraftEnd()
-            end_of_1.cause = 'completed'
-            end_of_1.who = 'agent'
+            end_of_1.cause = "completed"
+            end_of_1.who = "agent"
             end_of_1.text = work.about.fault
             end_of_1.result = None
         else:
-            text_1 = getattr(given_1, 'text', '') or getattr(given_1, 'content', None) or ''
-            who_1 = f'timer {given_1.name}' if isinstance(given_1, TimerFired) else getattr(given_1, WHO.get(type(given_1), 'by'), 'engine')
+            text_1 = getattr(given_1, "text", "") or getattr(given_1, "content", None) or ""
+            who_1 = (
+                f"timer {given_1.name}"
+                if isinstance(given_1, TimerFired)
+                else getattr(given_1, WHO.get(type(given_1), "by"), "engine")
+            )
             end_of_1 = DraftEnd()
-            end_of_1.cause = 'completed'
+            end_of_1.cause = "completed"
             end_of_1.who = who_1
             end_of_1.text = text_1
-            end_of_1.result = getattr(given_1, 'result', None)
+            end_of_1.result = getattr(given_1, "result", None)
         source_2 = run_1.state
-        if source_2 in ('starting', 'running', 'waiting_for_human'):
-            run_1.state = 'ready'
-            work.moves.append(('run', run_1.spec.id, 'complete', source_2, 'ready'))
+        if source_2 in ("starting", "running", "waiting_for_human"):
+            run_1.state = "ready"
+            work.moves.append(("run", run_1.spec.id, "complete", source_2, "ready"))
             build_1 = DraftSignalAbort()
             build_1.run = run_1.spec.id
             build_1.controller = run_1.spec.admitted
@@ -2085,24 +2331,24 @@ def way_ExecutionSettled_Value(work):
                     thawed_slot_1 = twin_3
                 slot_5 = thawed_slot_1 or slot_3
                 source_3 = slot_5.state
-                if source_3 == 'pending':
-                    slot_5.state = 'settled'
-                    work.moves.append(('execution', slot_5.id, 'close', source_3, 'settled'))
-                elif source_3 == 'executing':
-                    slot_5.state = 'closing'
-                    work.moves.append(('execution', slot_5.id, 'close', source_3, 'closing'))
-                elif source_3 == 'closing':
+                if source_3 == "pending":
+                    slot_5.state = "settled"
+                    work.moves.append(("execution", slot_5.id, "close", source_3, "settled"))
+                elif source_3 == "executing":
+                    slot_5.state = "closing"
+                    work.moves.append(("execution", slot_5.id, "close", source_3, "closing"))
+                elif source_3 == "closing":
                     None
                 else:
-                    raise refused('execution', source_3, 'close')
+                    raise refused("execution", source_3, "close")
             session_4 = work.session
             if session_4.head is run_1:
                 source_4 = session_4.state
-                if source_4 in ('starting', 'running', 'waiting_for_human'):
-                    session_4.state = 'ready'
-                    work.moves.append(('session', session_4.id, 'complete', source_4, 'ready'))
+                if source_4 in ("starting", "running", "waiting_for_human"):
+                    session_4.state = "ready"
+                    work.moves.append(("session", session_4.id, "complete", source_4, "ready"))
                 else:
-                    raise refused('session', source_4, 'complete')
+                    raise refused("session", source_4, "complete")
             build_2 = DraftPublishEnd()
             build_2.run = run_1.spec.id
             build_2.state = run_1.state
@@ -2129,13 +2375,16 @@ def way_ExecutionSettled_Value(work):
             ended_1.__class__ = Ended
             work.ended += (ended_1,)
         else:
-            raise refused('run', source_2, 'complete')
+            raise refused("run", source_2, "complete")
 
 
 def step_ExecutionSettled(session, given, now):
+    """Take the step of the input ExecutionSettled."""
     if session is not None and now < session.now:
         now = session.now
+
     brings_1 = given if type(given) is RunAsked else given.result
+
     if type(brings_1) not in QUESTIONERS:
         about_1 = None
     else:
@@ -2147,15 +2396,23 @@ def step_ExecutionSettled(session, given, now):
             if not head_1.requests and (not head_1.answers) and (not known_1):
                 fresh_questions_1 = questions_1
             else:
-                fresh_questions_1 = tuple([one_1 for one_1 in questions_1 if answer_given(head_1, one_1.id, known_1) is None and (not is_open(head_1, one_1.id))])
+                fresh_questions_1 = tuple(
+                    [
+                        one_1
+                        for one_1 in questions_1
+                        if answer_given(head_1, one_1.id, known_1) is None and (not is_open(head_1, one_1.id))
+                    ]
+                )
             if not questions_1:
-                fault_of_questions_1 = 'it asked nothing: waiting for a human needs at least one question'
+                fault_of_questions_1 = "it asked nothing: waiting for a human needs at least one question"
             elif len(questions_1) > 1 and len({question_1.id for question_1 in questions_1}) < len(questions_1):
-                fault_of_questions_1 = 'it asked two questions of one id at once'
+                fault_of_questions_1 = "it asked two questions of one id at once"
             else:
                 for question_1 in questions_1:
-                    if question_1.on_expiry not in ('deny_and_continue', 'stop', 'keep'):
-                        fault_of_questions_1 = f'question {question_1.id}: {question_1.on_expiry!r} is no policy for its expiry'
+                    if question_1.on_expiry not in ("deny_and_continue", "stop", "keep"):
+                        fault_of_questions_1 = (
+                            f"question {question_1.id}: {question_1.on_expiry!r} is no policy for its expiry"
+                        )
                         break
                     if head_1.requests or head_1.answers or known_1:
                         name_1 = question_1.id
@@ -2168,7 +2425,7 @@ def step_ExecutionSettled(session, given, now):
                         old_1 = request_open_or_closed_1 or answer_given(head_1, name_1, known_1)
                         before_1 = None if old_1 is None else old_1.digest
                         if before_1 is not None and before_1 != question_1.digest:
-                            fault_of_questions_1 = f'question {question_1.id}: asked before with other content'
+                            fault_of_questions_1 = f"question {question_1.id}: asked before with other content"
                             break
                 else:
                     fault_of_questions_1 = None
@@ -2177,12 +2434,15 @@ def step_ExecutionSettled(session, given, now):
             about_1.request = None
             about_1.fresh = fresh_questions_1
             about_1.fault = fault_of_questions_1
+
     slot_1 = None if session is None else session.execution
+
     if slot_1 is not None and slot_1.id == given.execution and (slot_1.token == given.token):
         pass
     else:
-        return unchanged(session, Stale(f'execution {given.execution}'), token_is_current.__name__)
-    if session is None or session.state == 'stopped':
+        return unchanged(session, Stale(f"execution {given.execution}"), token_is_current.__name__)
+
+    if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)
     else:
         session_1 = DraftSession()
@@ -2198,6 +2458,7 @@ def step_ExecutionSettled(session, given, now):
         session_1.execution = session.execution
         session_1.attachments = session.attachments
         session_1.orphan = session.orphan
+
     work_1 = Work()
     work_1.tables = tables
     work_1.plans = plans
@@ -2215,13 +2476,14 @@ def step_ExecutionSettled(session, given, now):
     work_1.executions = ()
     work_1.ended = ()
     work_1.closed = ()
+
     try:
         result_1 = given.result
         if isinstance(result_1, Parked) and run_of_slot(work_1) and (fault_of_park(work_1, result_1) is not None):
-            route_of_settled_1 = 'ExecutionSettled.Failure'
+            route_of_settled_1 = "ExecutionSettled.Failure"
         else:
             route_of_settled_1 = SETTLED_ROUTES[type(result_1)]
-        it__18[route_of_settled_1](work_1)
+        ExecutionSettled_ways[route_of_settled_1](work_1)
         if work_1.moves:
             slot_2 = session_1.execution
             if slot_2 is not None and slot_2.state in FINAL_EXECUTION_STATES:
@@ -2257,24 +2519,28 @@ def step_ExecutionSettled(session, given, now):
                 made_1 = DraftExecution()
                 made_1.id = session_1.revision
                 made_1.run = run_1.spec.id
-                made_1.state = 'pending'
+                made_1.state = "pending"
                 made_1.token = 0
                 made_1.controller = run_1.spec.admitted
                 made_1.closing = None
                 work_1.session.execution = made_1
                 work_1.executions += ((None, made_1),)
-                work_1.moves.append(('execution', made_1.id, 'offer', None, made_1.state))
+                work_1.moves.append(("execution", made_1.id, "offer", None, made_1.state))
         for run_before_1, run_2 in work_1.runs:
-            run[None if run_before_1 is None else run_before_1.state][run_2.state](work_1, run_before_1, run_2)
+            RUN_PLAN[None if run_before_1 is None else run_before_1.state][run_2.state](work_1, run_before_1, run_2)
             run_2.__class__ = Run
         for slot_before_1, slot_3 in work_1.executions:
-            execution[None if slot_before_1 is None else slot_before_1.state][slot_3.state](work_1, slot_before_1, slot_3)
+            EXECUTION_PLAN[None if slot_before_1 is None else slot_before_1.state][slot_3.state](
+                work_1, slot_before_1, slot_3
+            )
             slot_3.__class__ = Execution
         before_2, session_4 = (session, session_1)
         if before_2 is None or session_4.attachments is not before_2.attachments:
             grace_2 = session_4.policy.orphan_grace_seconds
             held_now_1 = session_4.orphan
-            released_1 = before_2 is not None and session_4.attachments is before_2.attachments and (held_now_1 is not None)
+            released_1 = (
+                before_2 is not None and session_4.attachments is before_2.attachments and (held_now_1 is not None)
+            )
             if grace_2 is None or grace_2 <= 0 or session_4.state not in work_1.tables.orphan_states:
                 wanted_1 = False
             else:
@@ -2289,28 +2555,29 @@ def step_ExecutionSettled(session, given, now):
                         build_1.__class__ = DisarmTimer
                         work_1.given.append(build_1)
                     session_4.orphan = None
-            elif held_now_1 is None or (held_now_1.due is None and session_4.state != 'waiting_for_human'):
+            elif held_now_1 is None or (held_now_1.due is None and session_4.state != "waiting_for_human"):
                 owner_1 = session_4.id
                 due_1 = now + us(grace_2)
                 build_2 = DraftArmTimer()
-                build_2.name = 'orphan'
+                build_2.name = "orphan"
                 build_2.owner = owner_1
                 build_2.due = due_1
                 build_2.token = work_1.token
                 build_2.__class__ = ArmTimer
                 work_1.taken.append(build_2)
                 taken_timer_1 = DraftTimer()
-                taken_timer_1.name = 'orphan'
+                taken_timer_1.name = "orphan"
                 taken_timer_1.owner = owner_1
                 taken_timer_1.due = due_1
                 taken_timer_1.token = work_1.token
                 taken_timer_1.__class__ = Timer
                 session_4.orphan = taken_timer_1
         else:
-            for rule_1 in session__1[before_2.state][session_4.state]:
+            for rule_1 in SESSION_PLAN[before_2.state][session_4.state]:
                 rule_1(work_1, before_2, session_4)
     except Faulty as fault:
-        return unchanged(session, broken(fault), 'tables')
+        return unchanged(session, broken(fault), "tables")
+
     session_1.__class__ = Session
     every_1 = (*work_1.given, *work_1.taken, *work_1.edges)
     new_8 = DraftStep()
@@ -2327,6 +2594,7 @@ def step_ExecutionSettled(session, given, now):
 
 
 def register_controller_and_open_its_segment_and_arm_queue_deadline(work, before, after):
+    """Do for the holds: register controller, open its segment, arm queue deadline."""
     build_1 = DraftRegisterController()
     build_1.run = after.spec.id
     build_1.controller = after.spec.admitted
@@ -2338,18 +2606,19 @@ def register_controller_and_open_its_segment_and_arm_queue_deadline(work, before
     build_2.__class__ = OpenSegment
     work.taken.append(build_2)
     allowed_1 = after.spec.queue_deadline_us
+
     if allowed_1 is not None and after.attempt == 1:
         owner_1 = after.spec.id
         due_1 = after.spec.admitted_at + allowed_1
         build_3 = DraftArmTimer()
-        build_3.name = 'queue_deadline'
+        build_3.name = "queue_deadline"
         build_3.owner = owner_1
         build_3.due = due_1
         build_3.token = work.token
         build_3.__class__ = ArmTimer
         work.taken.append(build_3)
         taken_timer_1 = DraftTimer()
-        taken_timer_1.name = 'queue_deadline'
+        taken_timer_1.name = "queue_deadline"
         taken_timer_1.owner = owner_1
         taken_timer_1.due = due_1
         taken_timer_1.token = work.token
@@ -2358,6 +2627,7 @@ def register_controller_and_open_its_segment_and_arm_queue_deadline(work, before
 
 
 def register_controller_and_open_its_segment_and_compare_deadline(work, before, after):
+    """Do for the holds: register controller, open its segment, compare deadline."""
     build_1 = DraftRegisterController()
     build_1.run = after.spec.id
     build_1.controller = after.spec.admitted
@@ -2368,11 +2638,12 @@ def register_controller_and_open_its_segment_and_compare_deadline(work, before, 
     build_2.segment = after.segment
     build_2.__class__ = OpenSegment
     work.taken.append(build_2)
+
     if after.remaining_us is None:
         None
     else:
         slot_1 = work.session.execution
-        if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
+        if slot_1 is None or slot_1.state != "executing" or slot_1.run != after.spec.id:
             armed_1 = after.deadline
             if armed_1 is not None:
                 build_3 = DraftDisarmTimer()
@@ -2388,14 +2659,14 @@ def register_controller_and_open_its_segment_and_compare_deadline(work, before, 
             owner_1 = after.spec.id
             due_1 = work.now + after.remaining_us
             build_4 = DraftArmTimer()
-            build_4.name = 'deadline'
+            build_4.name = "deadline"
             build_4.owner = owner_1
             build_4.due = due_1
             build_4.token = work.token
             build_4.__class__ = ArmTimer
             work.taken.append(build_4)
             taken_timer_1 = DraftTimer()
-            taken_timer_1.name = 'deadline'
+            taken_timer_1.name = "deadline"
             taken_timer_1.owner = owner_1
             taken_timer_1.due = due_1
             taken_timer_1.token = work.token
@@ -2404,17 +2675,19 @@ def register_controller_and_open_its_segment_and_compare_deadline(work, before, 
 
 
 def register_controller_and_show_requests(work, before, after):
+    """Do for the holds: register controller, show requests."""
     build_1 = DraftRegisterController()
     build_1.run = after.spec.id
     build_1.controller = after.spec.admitted
     build_1.__class__ = RegisterController
     work.taken.append(build_1)
+
     for request_1 in after.requests:
-        if request_1.state == 'open':
+        if request_1.state == "open":
             expiry_1 = request_1.expiry
             if expiry_1 is not None and expiry_1.due is not None:
                 build_2 = DraftArmTimer()
-                build_2.name = 'expiry'
+                build_2.name = "expiry"
                 build_2.owner = expiry_1.owner
                 build_2.due = expiry_1.due
                 build_2.token = expiry_1.token
@@ -2428,8 +2701,9 @@ def register_controller_and_show_requests(work, before, after):
 
 
 def change_segment(work, before, after):
+    """Do for the holds: change segment."""
     if before.segment != after.segment:
-        reason_1 = 'rerun' if before.attempt != after.attempt else 'recovery'
+        reason_1 = "rerun" if before.attempt != after.attempt else "recovery"
         build_1 = DraftEndSegment()
         build_1.run = after.spec.id
         build_1.segment = before.segment
@@ -2444,8 +2718,9 @@ def change_segment(work, before, after):
 
 
 def change_segment_and_disarm_queue_deadline_and_compare_deadline(work, before, after):
+    """Do for the holds: change segment, disarm queue deadline, compare deadline."""
     if before.segment != after.segment:
-        reason_1 = 'rerun' if before.attempt != after.attempt else 'recovery'
+        reason_1 = "rerun" if before.attempt != after.attempt else "recovery"
         build_1 = DraftEndSegment()
         build_1.run = after.spec.id
         build_1.segment = before.segment
@@ -2457,7 +2732,9 @@ def change_segment_and_disarm_queue_deadline_and_compare_deadline(work, before, 
         build_2.segment = after.segment
         build_2.__class__ = OpenSegment
         work.taken.append(build_2)
+
     armed_1 = after.queue_deadline
+
     if armed_1 is not None:
         build_3 = DraftDisarmTimer()
         build_3.name = armed_1.name
@@ -2466,11 +2743,12 @@ def change_segment_and_disarm_queue_deadline_and_compare_deadline(work, before, 
         build_3.__class__ = DisarmTimer
         work.given.append(build_3)
         after.queue_deadline = None
+
     if after.remaining_us is None:
         None
     else:
         slot_1 = work.session.execution
-        if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
+        if slot_1 is None or slot_1.state != "executing" or slot_1.run != after.spec.id:
             armed_2 = after.deadline
             if armed_2 is not None:
                 build_4 = DraftDisarmTimer()
@@ -2486,14 +2764,14 @@ def change_segment_and_disarm_queue_deadline_and_compare_deadline(work, before, 
             owner_1 = after.spec.id
             due_1 = work.now + after.remaining_us
             build_5 = DraftArmTimer()
-            build_5.name = 'deadline'
+            build_5.name = "deadline"
             build_5.owner = owner_1
             build_5.due = due_1
             build_5.token = work.token
             build_5.__class__ = ArmTimer
             work.taken.append(build_5)
             taken_timer_1 = DraftTimer()
-            taken_timer_1.name = 'deadline'
+            taken_timer_1.name = "deadline"
             taken_timer_1.owner = owner_1
             taken_timer_1.due = due_1
             taken_timer_1.token = work.token
@@ -2502,12 +2780,13 @@ def change_segment_and_disarm_queue_deadline_and_compare_deadline(work, before, 
 
 
 def show_requests_and_end_its_segment_and_disarm_queue_deadline(work, before, after):
+    """Do for the holds: show requests, end its segment, disarm queue deadline."""
     for request_1 in after.requests:
-        if request_1.state == 'open':
+        if request_1.state == "open":
             expiry_1 = request_1.expiry
             if expiry_1 is not None and expiry_1.due is not None:
                 build_1 = DraftArmTimer()
-                build_1.name = 'expiry'
+                build_1.name = "expiry"
                 build_1.owner = expiry_1.owner
                 build_1.due = expiry_1.due
                 build_1.token = expiry_1.token
@@ -2518,6 +2797,7 @@ def show_requests_and_end_its_segment_and_disarm_queue_deadline(work, before, af
             build_2.request = request_1.id
             build_2.__class__ = ShowRequest
             work.taken.append(build_2)
+
     build_3 = DraftEndSegment()
     build_3.run = after.spec.id
     build_3.segment = before.segment
@@ -2525,6 +2805,7 @@ def show_requests_and_end_its_segment_and_disarm_queue_deadline(work, before, af
     build_3.__class__ = EndSegment
     work.given.append(build_3)
     armed_1 = after.queue_deadline
+
     if armed_1 is not None:
         build_4 = DraftDisarmTimer()
         build_4.name = armed_1.name
@@ -2536,13 +2817,16 @@ def show_requests_and_end_its_segment_and_disarm_queue_deadline(work, before, af
 
 
 def evict_controller_and_end_its_segment_and_disarm_queue_deadline(work, before, after):
+    """Do for the holds: evict controller, end its segment, disarm queue deadline."""
     slot_1 = work.session.execution
-    if slot_1 is None or slot_1.state != 'closing' or slot_1.run != after.spec.id:
+
+    if slot_1 is None or slot_1.state != "closing" or slot_1.run != after.spec.id:
         build_1 = DraftEvictController()
         build_1.run = after.spec.id
         build_1.controller = after.spec.admitted
         build_1.__class__ = EvictController
         work.given.append(build_1)
+
     build_2 = DraftEndSegment()
     build_2.run = after.spec.id
     build_2.segment = before.segment
@@ -2550,6 +2834,7 @@ def evict_controller_and_end_its_segment_and_disarm_queue_deadline(work, before,
     build_2.__class__ = EndSegment
     work.given.append(build_2)
     armed_1 = after.queue_deadline
+
     if armed_1 is not None:
         build_3 = DraftDisarmTimer()
         build_3.name = armed_1.name
@@ -2561,8 +2846,9 @@ def evict_controller_and_end_its_segment_and_disarm_queue_deadline(work, before,
 
 
 def change_segment_and_arm_queue_deadline_and_disarm_deadline(work, before, after):
+    """Do for the holds: change segment, arm queue deadline, disarm deadline."""
     if before.segment != after.segment:
-        reason_1 = 'rerun' if before.attempt != after.attempt else 'recovery'
+        reason_1 = "rerun" if before.attempt != after.attempt else "recovery"
         build_1 = DraftEndSegment()
         build_1.run = after.spec.id
         build_1.segment = before.segment
@@ -2574,25 +2860,29 @@ def change_segment_and_arm_queue_deadline_and_disarm_deadline(work, before, afte
         build_2.segment = after.segment
         build_2.__class__ = OpenSegment
         work.taken.append(build_2)
+
     allowed_1 = after.spec.queue_deadline_us
+
     if allowed_1 is not None and after.attempt == 1:
         owner_1 = after.spec.id
         due_1 = after.spec.admitted_at + allowed_1
         build_3 = DraftArmTimer()
-        build_3.name = 'queue_deadline'
+        build_3.name = "queue_deadline"
         build_3.owner = owner_1
         build_3.due = due_1
         build_3.token = work.token
         build_3.__class__ = ArmTimer
         work.taken.append(build_3)
         taken_timer_1 = DraftTimer()
-        taken_timer_1.name = 'queue_deadline'
+        taken_timer_1.name = "queue_deadline"
         taken_timer_1.owner = owner_1
         taken_timer_1.due = due_1
         taken_timer_1.token = work.token
         taken_timer_1.__class__ = Timer
         after.queue_deadline = taken_timer_1
+
     armed_1 = after.deadline
+
     if armed_1 is not None:
         build_4 = DraftDisarmTimer()
         build_4.name = armed_1.name
@@ -2606,8 +2896,9 @@ def change_segment_and_arm_queue_deadline_and_disarm_deadline(work, before, afte
 
 
 def change_segment_and_compare_deadline(work, before, after):
+    """Do for the holds: change segment, compare deadline."""
     if before.segment != after.segment:
-        reason_1 = 'rerun' if before.attempt != after.attempt else 'recovery'
+        reason_1 = "rerun" if before.attempt != after.attempt else "recovery"
         build_1 = DraftEndSegment()
         build_1.run = after.spec.id
         build_1.segment = before.segment
@@ -2619,11 +2910,12 @@ def change_segment_and_compare_deadline(work, before, after):
         build_2.segment = after.segment
         build_2.__class__ = OpenSegment
         work.taken.append(build_2)
+
     if after.remaining_us is None:
         None
     else:
         slot_1 = work.session.execution
-        if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
+        if slot_1 is None or slot_1.state != "executing" or slot_1.run != after.spec.id:
             armed_1 = after.deadline
             if armed_1 is not None:
                 build_3 = DraftDisarmTimer()
@@ -2639,14 +2931,14 @@ def change_segment_and_compare_deadline(work, before, after):
             owner_1 = after.spec.id
             due_1 = work.now + after.remaining_us
             build_4 = DraftArmTimer()
-            build_4.name = 'deadline'
+            build_4.name = "deadline"
             build_4.owner = owner_1
             build_4.due = due_1
             build_4.token = work.token
             build_4.__class__ = ArmTimer
             work.taken.append(build_4)
             taken_timer_1 = DraftTimer()
-            taken_timer_1.name = 'deadline'
+            taken_timer_1.name = "deadline"
             taken_timer_1.owner = owner_1
             taken_timer_1.due = due_1
             taken_timer_1.token = work.token
@@ -2655,12 +2947,13 @@ def change_segment_and_compare_deadline(work, before, after):
 
 
 def show_requests_and_end_its_segment_and_disarm_deadline(work, before, after):
+    """Do for the holds: show requests, end its segment, disarm deadline."""
     for request_1 in after.requests:
-        if request_1.state == 'open':
+        if request_1.state == "open":
             expiry_1 = request_1.expiry
             if expiry_1 is not None and expiry_1.due is not None:
                 build_1 = DraftArmTimer()
-                build_1.name = 'expiry'
+                build_1.name = "expiry"
                 build_1.owner = expiry_1.owner
                 build_1.due = expiry_1.due
                 build_1.token = expiry_1.token
@@ -2671,6 +2964,7 @@ def show_requests_and_end_its_segment_and_disarm_deadline(work, before, after):
             build_2.request = request_1.id
             build_2.__class__ = ShowRequest
             work.taken.append(build_2)
+
     build_3 = DraftEndSegment()
     build_3.run = after.spec.id
     build_3.segment = before.segment
@@ -2678,6 +2972,7 @@ def show_requests_and_end_its_segment_and_disarm_deadline(work, before, after):
     build_3.__class__ = EndSegment
     work.given.append(build_3)
     armed_1 = after.deadline
+
     if armed_1 is not None:
         build_4 = DraftDisarmTimer()
         build_4.name = armed_1.name
@@ -2691,13 +2986,16 @@ def show_requests_and_end_its_segment_and_disarm_deadline(work, before, after):
 
 
 def evict_controller_and_end_its_segment_and_disarm_deadline(work, before, after):
+    """Do for the holds: evict controller, end its segment, disarm deadline."""
     slot_1 = work.session.execution
-    if slot_1 is None or slot_1.state != 'closing' or slot_1.run != after.spec.id:
+
+    if slot_1 is None or slot_1.state != "closing" or slot_1.run != after.spec.id:
         build_1 = DraftEvictController()
         build_1.run = after.spec.id
         build_1.controller = after.spec.admitted
         build_1.__class__ = EvictController
         work.given.append(build_1)
+
     build_2 = DraftEndSegment()
     build_2.run = after.spec.id
     build_2.segment = before.segment
@@ -2705,6 +3003,7 @@ def evict_controller_and_end_its_segment_and_disarm_deadline(work, before, after
     build_2.__class__ = EndSegment
     work.given.append(build_2)
     armed_1 = after.deadline
+
     if armed_1 is not None:
         build_3 = DraftDisarmTimer()
         build_3.name = armed_1.name
@@ -2718,9 +3017,11 @@ def evict_controller_and_end_its_segment_and_disarm_deadline(work, before, after
 
 
 def close_requests_and_open_its_segment_and_arm_queue_deadline(work, before, after):
+    """Do for the holds: close requests, open its segment, arm queue deadline."""
     dismiss(work, after)
+
     for old_1 in before.requests:
-        if old_1.state == 'open':
+        if old_1.state == "open":
             batch_1 = after.requests
             name_1 = old_1.id
             for request_2 in batch_1:
@@ -2739,13 +3040,14 @@ def close_requests_and_open_its_segment_and_arm_queue_deadline(work, before, aft
                         build_1.token = armed_1.token
                         build_1.__class__ = DisarmTimer
                         work.given.append(build_1)
-                if new_1.state != 'open':
+                if new_1.state != "open":
                     build_2 = DraftWithdrawRequest()
                     build_2.run = after.spec.id
                     build_2.request = new_1.id
                     build_2.how = new_1.state
                     build_2.__class__ = WithdrawRequest
                     work.given.append(build_2)
+
     given_1 = tuple([request_1.answer for request_1 in after.requests if request_1.answer is not None])
     after.answers, after.requests = (after.answers + given_1, ())
     build_3 = DraftOpenSegment()
@@ -2754,18 +3056,19 @@ def close_requests_and_open_its_segment_and_arm_queue_deadline(work, before, aft
     build_3.__class__ = OpenSegment
     work.taken.append(build_3)
     allowed_1 = after.spec.queue_deadline_us
+
     if allowed_1 is not None and after.attempt == 1:
         owner_1 = after.spec.id
         due_1 = after.spec.admitted_at + allowed_1
         build_4 = DraftArmTimer()
-        build_4.name = 'queue_deadline'
+        build_4.name = "queue_deadline"
         build_4.owner = owner_1
         build_4.due = due_1
         build_4.token = work.token
         build_4.__class__ = ArmTimer
         work.taken.append(build_4)
         taken_timer_1 = DraftTimer()
-        taken_timer_1.name = 'queue_deadline'
+        taken_timer_1.name = "queue_deadline"
         taken_timer_1.owner = owner_1
         taken_timer_1.due = due_1
         taken_timer_1.token = work.token
@@ -2774,9 +3077,11 @@ def close_requests_and_open_its_segment_and_arm_queue_deadline(work, before, aft
 
 
 def close_requests_and_open_its_segment_and_compare_deadline(work, before, after):
+    """Do for the holds: close requests, open its segment, compare deadline."""
     dismiss(work, after)
+
     for old_1 in before.requests:
-        if old_1.state == 'open':
+        if old_1.state == "open":
             batch_1 = after.requests
             name_1 = old_1.id
             for request_2 in batch_1:
@@ -2795,13 +3100,14 @@ def close_requests_and_open_its_segment_and_compare_deadline(work, before, after
                         build_1.token = armed_1.token
                         build_1.__class__ = DisarmTimer
                         work.given.append(build_1)
-                if new_1.state != 'open':
+                if new_1.state != "open":
                     build_2 = DraftWithdrawRequest()
                     build_2.run = after.spec.id
                     build_2.request = new_1.id
                     build_2.how = new_1.state
                     build_2.__class__ = WithdrawRequest
                     work.given.append(build_2)
+
     given_1 = tuple([request_1.answer for request_1 in after.requests if request_1.answer is not None])
     after.answers, after.requests = (after.answers + given_1, ())
     build_3 = DraftOpenSegment()
@@ -2809,11 +3115,12 @@ def close_requests_and_open_its_segment_and_compare_deadline(work, before, after
     build_3.segment = after.segment
     build_3.__class__ = OpenSegment
     work.taken.append(build_3)
+
     if after.remaining_us is None:
         None
     else:
         slot_1 = work.session.execution
-        if slot_1 is None or slot_1.state != 'executing' or slot_1.run != after.spec.id:
+        if slot_1 is None or slot_1.state != "executing" or slot_1.run != after.spec.id:
             armed_2 = after.deadline
             if armed_2 is not None:
                 build_4 = DraftDisarmTimer()
@@ -2829,14 +3136,14 @@ def close_requests_and_open_its_segment_and_compare_deadline(work, before, after
             owner_1 = after.spec.id
             due_1 = work.now + after.remaining_us
             build_5 = DraftArmTimer()
-            build_5.name = 'deadline'
+            build_5.name = "deadline"
             build_5.owner = owner_1
             build_5.due = due_1
             build_5.token = work.token
             build_5.__class__ = ArmTimer
             work.taken.append(build_5)
             taken_timer_1 = DraftTimer()
-            taken_timer_1.name = 'deadline'
+            taken_timer_1.name = "deadline"
             taken_timer_1.owner = owner_1
             taken_timer_1.due = due_1
             taken_timer_1.token = work.token
@@ -2845,8 +3152,9 @@ def close_requests_and_open_its_segment_and_compare_deadline(work, before, after
 
 
 def compare_requests(work, before, after):
+    """Do for the holds: compare requests."""
     for old_1 in before.requests:
-        if old_1.state == 'open':
+        if old_1.state == "open":
             batch_1 = after.requests
             name_1 = old_1.id
             for request_2 in batch_1:
@@ -2865,15 +3173,16 @@ def compare_requests(work, before, after):
                         build_1.token = armed_1.token
                         build_1.__class__ = DisarmTimer
                         work.given.append(build_1)
-                if new_1.state != 'open':
+                if new_1.state != "open":
                     build_2 = DraftWithdrawRequest()
                     build_2.run = after.spec.id
                     build_2.request = new_1.id
                     build_2.how = new_1.state
                     build_2.__class__ = WithdrawRequest
                     work.given.append(build_2)
+
     for request_1 in after.requests:
-        if request_1.state == 'open':
+        if request_1.state == "open":
             was_1 = before.requests
             name_2 = request_1.id
             for request_3 in was_1:
@@ -2882,12 +3191,12 @@ def compare_requests(work, before, after):
                     break
             else:
                 old_2 = None
-            still_open_1 = old_2 is not None and old_2.state == 'open'
+            still_open_1 = old_2 is not None and old_2.state == "open"
             if not still_open_1:
                 expiry_1 = request_1.expiry
                 if expiry_1 is not None and expiry_1.due is not None:
                     build_3 = DraftArmTimer()
-                    build_3.name = 'expiry'
+                    build_3.name = "expiry"
                     build_3.owner = expiry_1.owner
                     build_3.due = expiry_1.due
                     build_3.token = expiry_1.token
@@ -2901,16 +3210,20 @@ def compare_requests(work, before, after):
 
 
 def evict_controller_and_close_requests(work, before, after):
+    """Do for the holds: evict controller, close requests."""
     slot_1 = work.session.execution
-    if slot_1 is None or slot_1.state != 'closing' or slot_1.run != after.spec.id:
+
+    if slot_1 is None or slot_1.state != "closing" or slot_1.run != after.spec.id:
         build_1 = DraftEvictController()
         build_1.run = after.spec.id
         build_1.controller = after.spec.admitted
         build_1.__class__ = EvictController
         work.given.append(build_1)
+
     dismiss(work, after)
+
     for old_1 in before.requests:
-        if old_1.state == 'open':
+        if old_1.state == "open":
             batch_1 = after.requests
             name_1 = old_1.id
             for request_2 in batch_1:
@@ -2929,18 +3242,20 @@ def evict_controller_and_close_requests(work, before, after):
                         build_2.token = armed_1.token
                         build_2.__class__ = DisarmTimer
                         work.given.append(build_2)
-                if new_2.state != 'open':
+                if new_2.state != "open":
                     build_3 = DraftWithdrawRequest()
                     build_3.run = after.spec.id
                     build_3.request = new_2.id
                     build_3.how = new_2.state
                     build_3.__class__ = WithdrawRequest
                     work.given.append(build_3)
+
     given_1 = tuple([request_1.answer for request_1 in after.requests if request_1.answer is not None])
     after.answers, after.requests = (after.answers + given_1, ())
 
 
 def offer_to_begin(work, before, after):
+    """Do for the holds: offer to begin."""
     build_1 = DraftOfferBegin()
     build_1.run = after.run
     build_1.execution = after.id
@@ -2949,17 +3264,18 @@ def offer_to_begin(work, before, after):
 
 
 def arm_closing(work, before, after):
+    """Do for the holds: arm closing."""
     due_1 = work.now + us(work.session.policy.closing_grace_seconds)
     owner_1 = after.run
     build_1 = DraftArmTimer()
-    build_1.name = 'closing'
+    build_1.name = "closing"
     build_1.owner = owner_1
     build_1.due = due_1
     build_1.token = work.token
     build_1.__class__ = ArmTimer
     work.taken.append(build_1)
     taken_timer_1 = DraftTimer()
-    taken_timer_1.name = 'closing'
+    taken_timer_1.name = "closing"
     taken_timer_1.owner = owner_1
     taken_timer_1.due = due_1
     taken_timer_1.token = work.token
@@ -2968,6 +3284,7 @@ def arm_closing(work, before, after):
 
 
 def take_offer_back(work, before, after):
+    """Do for the holds: take offer back."""
     build_1 = DraftWithdrawOffer()
     build_1.run = after.run
     build_1.execution = after.id
@@ -2976,6 +3293,7 @@ def take_offer_back(work, before, after):
 
 
 def take_offer_back_and_arm_closing(work, before, after):
+    """Do for the holds: take offer back, arm closing."""
     build_1 = DraftWithdrawOffer()
     build_1.run = after.run
     build_1.execution = after.id
@@ -2984,14 +3302,14 @@ def take_offer_back_and_arm_closing(work, before, after):
     due_1 = work.now + us(work.session.policy.closing_grace_seconds)
     owner_1 = after.run
     build_2 = DraftArmTimer()
-    build_2.name = 'closing'
+    build_2.name = "closing"
     build_2.owner = owner_1
     build_2.due = due_1
     build_2.token = work.token
     build_2.__class__ = ArmTimer
     work.taken.append(build_2)
     taken_timer_1 = DraftTimer()
-    taken_timer_1.name = 'closing'
+    taken_timer_1.name = "closing"
     taken_timer_1.owner = owner_1
     taken_timer_1.due = due_1
     taken_timer_1.token = work.token
@@ -3000,11 +3318,13 @@ def take_offer_back_and_arm_closing(work, before, after):
 
 
 def offer_to_begin_and_disarm_closing_and_evict_closed_controller(work, before, after):
+    """Do for the holds: offer to begin, disarm closing, evict closed controller."""
     build_1 = DraftOfferBegin()
     build_1.run = after.run
     build_1.execution = after.id
     build_1.__class__ = OfferBegin
     work.taken.append(build_1)
+
     if after.closing is not None:
         armed_1 = after.closing
         if armed_1.due is not None:
@@ -3015,6 +3335,7 @@ def offer_to_begin_and_disarm_closing_and_evict_closed_controller(work, before, 
             build_2.__class__ = DisarmTimer
             work.given.append(build_2)
         after.closing = None
+
     build_3 = DraftEvictController()
     build_3.run = after.run
     build_3.controller = after.controller
@@ -3023,6 +3344,7 @@ def offer_to_begin_and_disarm_closing_and_evict_closed_controller(work, before, 
 
 
 def disarm_closing_and_evict_closed_controller(work, before, after):
+    """Do for the holds: disarm closing, evict closed controller."""
     if after.closing is not None:
         armed_1 = after.closing
         if armed_1.due is not None:
@@ -3033,6 +3355,7 @@ def disarm_closing_and_evict_closed_controller(work, before, after):
             build_1.__class__ = DisarmTimer
             work.given.append(build_1)
         after.closing = None
+
     build_2 = DraftEvictController()
     build_2.run = after.run
     build_2.controller = after.controller
@@ -3042,148 +3365,146 @@ def disarm_closing_and_evict_closed_controller(work, before, after):
 
 RUN_PLAN = {
     None: {
-        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
-        'running': register_controller_and_open_its_segment_and_compare_deadline,
-        'waiting_for_human': register_controller_and_show_requests,
-        'ready': nothing,
-        'interrupted': nothing,
-        'stopped': nothing,
-        'error': nothing,
+        "starting": register_controller_and_open_its_segment_and_arm_queue_deadline,
+        "running": register_controller_and_open_its_segment_and_compare_deadline,
+        "waiting_for_human": register_controller_and_show_requests,
+        "ready": nothing,
+        "interrupted": nothing,
+        "stopped": nothing,
+        "error": nothing,
     },
-    'starting': {
-        'starting': change_segment,
-        'running': change_segment_and_disarm_queue_deadline_and_compare_deadline,
-        'waiting_for_human': show_requests_and_end_its_segment_and_disarm_queue_deadline,
-        'ready': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
-        'interrupted': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
-        'stopped': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
-        'error': evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+    "starting": {
+        "starting": change_segment,
+        "running": change_segment_and_disarm_queue_deadline_and_compare_deadline,
+        "waiting_for_human": show_requests_and_end_its_segment_and_disarm_queue_deadline,
+        "ready": evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+        "interrupted": evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+        "stopped": evict_controller_and_end_its_segment_and_disarm_queue_deadline,
+        "error": evict_controller_and_end_its_segment_and_disarm_queue_deadline,
     },
-    'running': {
-        'starting': change_segment_and_arm_queue_deadline_and_disarm_deadline,
-        'running': change_segment_and_compare_deadline,
-        'waiting_for_human': show_requests_and_end_its_segment_and_disarm_deadline,
-        'ready': evict_controller_and_end_its_segment_and_disarm_deadline,
-        'interrupted': evict_controller_and_end_its_segment_and_disarm_deadline,
-        'stopped': evict_controller_and_end_its_segment_and_disarm_deadline,
-        'error': evict_controller_and_end_its_segment_and_disarm_deadline,
+    "running": {
+        "starting": change_segment_and_arm_queue_deadline_and_disarm_deadline,
+        "running": change_segment_and_compare_deadline,
+        "waiting_for_human": show_requests_and_end_its_segment_and_disarm_deadline,
+        "ready": evict_controller_and_end_its_segment_and_disarm_deadline,
+        "interrupted": evict_controller_and_end_its_segment_and_disarm_deadline,
+        "stopped": evict_controller_and_end_its_segment_and_disarm_deadline,
+        "error": evict_controller_and_end_its_segment_and_disarm_deadline,
     },
-    'waiting_for_human': {
-        'starting': close_requests_and_open_its_segment_and_arm_queue_deadline,
-        'running': close_requests_and_open_its_segment_and_compare_deadline,
-        'waiting_for_human': compare_requests,
-        'ready': evict_controller_and_close_requests,
-        'interrupted': evict_controller_and_close_requests,
-        'stopped': evict_controller_and_close_requests,
-        'error': evict_controller_and_close_requests,
+    "waiting_for_human": {
+        "starting": close_requests_and_open_its_segment_and_arm_queue_deadline,
+        "running": close_requests_and_open_its_segment_and_compare_deadline,
+        "waiting_for_human": compare_requests,
+        "ready": evict_controller_and_close_requests,
+        "interrupted": evict_controller_and_close_requests,
+        "stopped": evict_controller_and_close_requests,
+        "error": evict_controller_and_close_requests,
     },
-    'ready': {
-        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
-        'running': register_controller_and_open_its_segment_and_compare_deadline,
-        'waiting_for_human': register_controller_and_show_requests,
-        'ready': nothing,
-        'interrupted': nothing,
-        'stopped': nothing,
-        'error': nothing,
+    "ready": {
+        "starting": register_controller_and_open_its_segment_and_arm_queue_deadline,
+        "running": register_controller_and_open_its_segment_and_compare_deadline,
+        "waiting_for_human": register_controller_and_show_requests,
+        "ready": nothing,
+        "interrupted": nothing,
+        "stopped": nothing,
+        "error": nothing,
     },
-    'interrupted': {
-        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
-        'running': register_controller_and_open_its_segment_and_compare_deadline,
-        'waiting_for_human': register_controller_and_show_requests,
-        'ready': nothing,
-        'interrupted': nothing,
-        'stopped': nothing,
-        'error': nothing,
+    "interrupted": {
+        "starting": register_controller_and_open_its_segment_and_arm_queue_deadline,
+        "running": register_controller_and_open_its_segment_and_compare_deadline,
+        "waiting_for_human": register_controller_and_show_requests,
+        "ready": nothing,
+        "interrupted": nothing,
+        "stopped": nothing,
+        "error": nothing,
     },
-    'stopped': {
-        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
-        'running': register_controller_and_open_its_segment_and_compare_deadline,
-        'waiting_for_human': register_controller_and_show_requests,
-        'ready': nothing,
-        'interrupted': nothing,
-        'stopped': nothing,
-        'error': nothing,
+    "stopped": {
+        "starting": register_controller_and_open_its_segment_and_arm_queue_deadline,
+        "running": register_controller_and_open_its_segment_and_compare_deadline,
+        "waiting_for_human": register_controller_and_show_requests,
+        "ready": nothing,
+        "interrupted": nothing,
+        "stopped": nothing,
+        "error": nothing,
     },
-    'error': {
-        'starting': register_controller_and_open_its_segment_and_arm_queue_deadline,
-        'running': register_controller_and_open_its_segment_and_compare_deadline,
-        'waiting_for_human': register_controller_and_show_requests,
-        'ready': nothing,
-        'interrupted': nothing,
-        'stopped': nothing,
-        'error': nothing,
+    "error": {
+        "starting": register_controller_and_open_its_segment_and_arm_queue_deadline,
+        "running": register_controller_and_open_its_segment_and_compare_deadline,
+        "waiting_for_human": register_controller_and_show_requests,
+        "ready": nothing,
+        "interrupted": nothing,
+        "stopped": nothing,
+        "error": nothing,
     },
 }
 
 EXECUTION_PLAN = {
     None: {
-        'pending': offer_to_begin,
-        'executing': nothing,
-        'closing': arm_closing,
-        'settled': nothing,
-        'abandoned': nothing,
+        "pending": offer_to_begin,
+        "executing": nothing,
+        "closing": arm_closing,
+        "settled": nothing,
+        "abandoned": nothing,
     },
-    'pending': {
-        'pending': nothing,
-        'executing': take_offer_back,
-        'closing': take_offer_back_and_arm_closing,
-        'settled': take_offer_back,
-        'abandoned': take_offer_back,
+    "pending": {
+        "pending": nothing,
+        "executing": take_offer_back,
+        "closing": take_offer_back_and_arm_closing,
+        "settled": take_offer_back,
+        "abandoned": take_offer_back,
     },
-    'executing': {
-        'pending': offer_to_begin,
-        'executing': nothing,
-        'closing': arm_closing,
-        'settled': nothing,
-        'abandoned': nothing,
+    "executing": {
+        "pending": offer_to_begin,
+        "executing": nothing,
+        "closing": arm_closing,
+        "settled": nothing,
+        "abandoned": nothing,
     },
-    'closing': {
-        'pending': offer_to_begin_and_disarm_closing_and_evict_closed_controller,
-        'executing': disarm_closing_and_evict_closed_controller,
-        'closing': nothing,
-        'settled': disarm_closing_and_evict_closed_controller,
-        'abandoned': disarm_closing_and_evict_closed_controller,
+    "closing": {
+        "pending": offer_to_begin_and_disarm_closing_and_evict_closed_controller,
+        "executing": disarm_closing_and_evict_closed_controller,
+        "closing": nothing,
+        "settled": disarm_closing_and_evict_closed_controller,
+        "abandoned": disarm_closing_and_evict_closed_controller,
     },
-    'settled': {
-        'pending': offer_to_begin,
-        'executing': nothing,
-        'closing': arm_closing,
-        'settled': nothing,
-        'abandoned': nothing,
+    "settled": {
+        "pending": offer_to_begin,
+        "executing": nothing,
+        "closing": arm_closing,
+        "settled": nothing,
+        "abandoned": nothing,
     },
-    'abandoned': {
-        'pending': offer_to_begin,
-        'executing': nothing,
-        'closing': arm_closing,
-        'settled': nothing,
-        'abandoned': nothing,
+    "abandoned": {
+        "pending": offer_to_begin,
+        "executing": nothing,
+        "closing": arm_closing,
+        "settled": nothing,
+        "abandoned": nothing,
     },
 }
 
-execution = EXECUTION_PLAN
-it__12 = {
-    'RunAsked': way_RunAsked,
-    'RunAsked.faulty': in_turn(KERNEL.handling[RunAsked][4]['RunAsked.faulty']),
+Decide_ways = {
+    "Decide.approve": way_Decide_approve,
+    "Decide.answer": way_Decide_answer,
+    "Decide.reject_and_continue": way_Decide_reject_and_continue,
+    "Decide.reject": in_turn(KERNEL.handling[Decide][4]["Decide.reject"]),
 }
-it__18 = {
-    'ExecutionSettled.Value': way_ExecutionSettled_Value,
-    'ExecutionSettled.Failure': in_turn(KERNEL.handling[ExecutionSettled][4]['ExecutionSettled.Failure']),
-    'ExecutionSettled.Parked': in_turn(KERNEL.handling[ExecutionSettled][4]['ExecutionSettled.Parked']),
-    'ExecutionSettled.NoneType': in_turn(KERNEL.handling[ExecutionSettled][4]['ExecutionSettled.NoneType']),
+ExecutionSettled_ways = {
+    "ExecutionSettled.Value": way_ExecutionSettled_Value,
+    "ExecutionSettled.Failure": in_turn(KERNEL.handling[ExecutionSettled][4]["ExecutionSettled.Failure"]),
+    "ExecutionSettled.Parked": in_turn(KERNEL.handling[ExecutionSettled][4]["ExecutionSettled.Parked"]),
+    "ExecutionSettled.NoneType": in_turn(KERNEL.handling[ExecutionSettled][4]["ExecutionSettled.NoneType"]),
 }
-it__2 = {
-    'StartRun': way_StartRun,
-    'StartRun.interrupt': in_turn(KERNEL.handling[StartRun][4]['StartRun.interrupt']),
+RunAsked_ways = {
+    "RunAsked": way_RunAsked,
+    "RunAsked.faulty": in_turn(KERNEL.handling[RunAsked][4]["RunAsked.faulty"]),
 }
-it__9 = {
-    'Decide.approve': way_Decide_approve,
-    'Decide.answer': way_Decide_answer,
-    'Decide.reject_and_continue': way_Decide_reject_and_continue,
-    'Decide.reject': in_turn(KERNEL.handling[Decide][4]['Decide.reject']),
+SESSION_PLAN = KERNEL.tables.plans.session
+StartRun_ways = {
+    "StartRun": way_StartRun,
+    "StartRun.interrupt": in_turn(KERNEL.handling[StartRun][4]["StartRun.interrupt"]),
 }
 plans = KERNEL.tables.plans
-run = RUN_PLAN
-session__1 = KERNEL.tables.plans.session
 tables = KERNEL.tables
 STEPS = {
     StartRun: step_StartRun,

@@ -22,6 +22,10 @@ QUIET_LOOKS = 8
 """After how many looks at a store that nobody has written to it is looked at half as often: to wake costs most of a look."""
 
 
+STOPPING_SECONDS_MAX = 0.1
+"""How long the loop stands still for a heartbeat that is on its way when the runtime closes."""
+
+
 def pause_seconds(limits: Limits, quiet: int) -> float:
     """Return how long to wait for the next look after so many in a row that saw nothing new.
 
@@ -49,24 +53,25 @@ class Beating:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end."""
+        """Let the thread end; one that waits for the store ends when that is closed."""
         self._over.set()
-        self._thread.join()
+        self._thread.join(STOPPING_SECONDS_MAX)
 
     def _say(self, failed: str) -> None:
-        """Say why the heart cannot beat, unless that was the reason the last time, too."""
+        """Say why the heart cannot beat, unless that was the reason the last time, too, or it need not beat any more."""
+        if self._over.is_set():
+            return
         if failed != self._failed:
             self._failed = failed
             log.warning(failed)
 
     def _beat(self) -> None:
         """Be the thread."""
-        renew_at, quiet = 0.0, 0
+        renew_at, quiet, late = 0.0, 0, False
         while not self._over.wait(pause_seconds(self._limits, quiet)):
             try:
-                late = False
                 if time.monotonic() >= renew_at:
-                    late = not self._store.renew()
+                    late = not self._store.renew() or late  # until that is told: the look that follows may fail
                     renew_at = time.monotonic() + self._limits.lease_renewal_seconds
                 look = self._store.look()
             except StoreError as error:
@@ -84,3 +89,4 @@ class Beating:
                     self._loop.call_soon_threadsafe(self._looked, look, late)
                 except RuntimeError:  # the loop is closed: nobody is left to tell
                     return
+                late = False

@@ -123,6 +123,8 @@ class Draining(Sweeping):
             self._recover(name)
             if place % 64 == 63:
                 await self._quiet()
+        if self._unread:
+            self._take_over_later()
         await self._quiet()
 
     async def close(self, drain_seconds: float = 0.0) -> ShutdownReport:

@@ -44,9 +44,6 @@ class Stepper(Protocol):
     def take(self, session: str, item: Item) -> None:
         """Put an input in line."""
 
-    def holds(self, session: str) -> bool:
-        """Say whether a session is stepped here."""
-
     def take_over(self) -> None:
         """Take up what nobody holds any more."""
 
@@ -145,6 +142,10 @@ class Elsewhere:
                 seconds = self._stepper.limits.inbox_seconds_max
                 fact = f"whoever holds it did not answer within {seconds:g} s; nothing was done"
                 sent.item.fail(StoreError(f"session {sent.session}", fact, "see whether its process is stuck"))
+        if number in self._sent:  # neither its reply nor the request could be taken out of the inbox
+            clock, sent = self._stepper.clock, self._sent[number]
+            due = clock.now() + us(self._stepper.limits.retry_seconds_max)
+            self._sent[number] = Sent(sent.session, sent.item, clock.call_at(due, lambda: self._too_late(number)))
 
     # -- being asked --------------------------------------------------------------------------------------------------
 
@@ -201,9 +202,7 @@ class Elsewhere:
     def _tell_ends(self) -> None:
         """Tell who waits for runs that ended in another worker."""
         waiters = self._stepper.end_waiters
-        for session, run in list(waiters):
-            if self._stepper.holds(session):
-                continue
+        for session, run in list(waiters):  # of a session that was taken up here since, too: it may have ended before
             try:
                 end = self._stepper.ended(session, run)
             except StoreError as fault:

@@ -83,9 +83,14 @@ Watcher = tuple["asyncio.Future[None]", Until | None]
 
 
 class Line:
-    """A session in memory: its value, what waits to be judged, who waits for a change."""
+    """A session in memory: its value, what waits to be judged, who waits for a change.
+
+    ``ahead``: by how much its engine time is ahead of the clock here, for it comes from a worker whose clock was; that
+    worker started after the wall clock was set, or after the machine had slept. Durations last here what they last there.
+    """
 
     __slots__ = (
+        "ahead",
         "begins",
         "busy",
         "fired",
@@ -103,6 +108,7 @@ class Line:
 
     def __init__(self, name: str, session: Session | None, performed: int, lease: Lease = NOBODY) -> None:
         self.id = name
+        self.ahead = 0
         self.lease = lease
         self.session = session
         self.performed = performed

@@ -37,7 +37,7 @@ def perform_evict(tracker: Host, line: Line, hook: hooks.EvictController, step: 
 
 def perform_arm(tracker: Host, line: Line, hook: hooks.ArmTimer, step: Step) -> None:
     """Arm the timer."""
-    tracker.timers.arm(line.id, hook.name, hook.owner, hook.due, hook.token)
+    tracker.timers.arm(line.id, hook.name, hook.owner, hook.due - line.ahead, hook.token)
 
 
 def perform_disarm(tracker: Host, line: Line, hook: hooks.DisarmTimer, step: Step) -> None:
@@ -122,8 +122,12 @@ def let_go(tracker: Host, line: Line, ended: Mapping[str, Ended]) -> None:
 
 
 def put_down(tracker: Host, line: Line) -> None:
-    """Keep nothing in memory of a session that rests; its runs go on to have what they hold, without a place here."""
-    assert line.session is not None
+    """Keep nothing in memory of a session that rests, or goes on elsewhere.
+
+    Its runs go on to have what they hold, without a place here.
+    """
+    if line.session is None:
+        return
     for timer in timers(line.session):
         tracker.timers.disarm(line.id, timer.name, timer.owner, timer.token)
     for run in line.session.unfinished():
@@ -137,7 +141,7 @@ def take_up(tracker: Host, line: Line) -> None:
     assert line.session is not None
     for timer in timers(line.session):
         if timer.due is not None:
-            tracker.timers.arm(line.id, timer.name, timer.owner, timer.due, timer.token)
+            tracker.timers.arm(line.id, timer.name, timer.owner, timer.due - line.ahead, timer.token)
     for run in line.session.unfinished():
         tracker.controllers.register(line.id, run.spec.id, run.spec.admitted)
 

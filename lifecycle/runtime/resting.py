@@ -53,9 +53,7 @@ class Resting(Stepping):
         elif session is not None and may_rest(session) and not line.watchers:
             self._resting.pop(line.id, None)
             self._resting[line.id] = None
-            beyond = len(self._resting) - self.limits.resting_sessions_max
-            if beyond >= self._at_once and not self._laying and self.clock.now() >= self._lay_from:
-                self._lay_to_rest(beyond)
+            self._lay_if_many()
 
     # -- leaving memory -----------------------------------------------------------------------------------------------
 
@@ -81,6 +79,12 @@ class Resting(Stepping):
         """Say how many leave memory together: few where few may stay."""
         return min(FORGOTTEN_AT_ONCE, 1 + self.limits.resting_sessions_max // 4)
 
+    def _lay_if_many(self) -> None:
+        """Let some leave memory if enough are there for that."""
+        beyond = len(self._resting) - self.limits.resting_sessions_max
+        if beyond >= self._at_once and not self._laying and self.clock.now() >= self._lay_from:
+            self._lay_to_rest(beyond)
+
     def _lay_to_rest(self, count: int) -> None:
         """Let the writer note that those rest which have rested longest; nobody steps them meanwhile."""
         assert self._writer is not None
@@ -95,7 +99,9 @@ class Resting(Stepping):
             session = line.session
             assert session is not None
             line.busy = True
-            noted.append(Rests(line.id, session.revision, line.lease, rests_until(session)))
+            until = rests_until(session)
+            until = None if until is None else until - line.ahead
+            noted.append(Rests(line.id, session.revision, line.lease, until))
         self._laying = True
         self._writer.chore(self._noting(noted), lambda error: self._laid_to_rest(lines, noted, error))
 
@@ -137,10 +143,14 @@ class Resting(Stepping):
             if line.watchers or self._closed:  # not woken for this: once they have gone the session is idle again
                 continue
             put_down(self, line)
+            if line.ahead:
+                self._ahead[line.id] = line.ahead
             del self._lines[line.id]
             self.counters["laid_to_rest"] += 1
         if error is None:
             self._look_at(min((one.until for one in noted if one.until is not None), default=None))
+            if not self._closed:  # more may have begun to rest meanwhile
+                self._lay_if_many()
 
     # -- coming back --------------------------------------------------------------------------------------------------
 
@@ -151,13 +161,13 @@ class Resting(Stepping):
             return
         now = self.clock.now()
         try:
-            due = self.store.due(now, DUE_AT_ONCE, self.policy)
+            due = self.store.due(now, DUE_AT_ONCE + len(self._unread), self.policy)
         except StoreError as error:
             log.warning("%s; what is due waits for now", error)
             self._look_at(now + us(self.limits.retry_seconds_max))
             return
         taken = self._take_up(due.sessions)
-        if due.sessions:  # there may be more; those that are in memory already are about to be stepped
+        if due.sessions:  # there may be more; others are about to be stepped, or cannot be read
             self._look_at(now + us(PAUSE_SECONDS if taken else self.limits.retry_seconds_max))
         self._look_at(due.next_at)
 

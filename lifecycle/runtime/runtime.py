@@ -297,12 +297,12 @@ class Runtime(Tracker):
 
         A process that was stopped between the grant and the call may have lost the session: it looks before it calls.
         """
-        granted_at = self.clock.now() if line.session is None else line.session.now
+        granted_at = self.clock.now() + line.ahead if line.session is None else line.session.now
         for _ in range(PASSED_OVER_MAX):
             if not line.busy and line.next() is None:
                 break
             await line.change()
-        is_late = self.clock.now() - granted_at > us(self.limits.look_seconds)
+        is_late = self.clock.now() + line.ahead - granted_at > us(self.limits.look_seconds)
         if is_late and not grant.signal.aborted and line.grant is grant:
             self.check_lease(line)
         return not grant.signal.aborted

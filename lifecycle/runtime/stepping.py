@@ -55,7 +55,7 @@ from lifecycle.runtime.elsewhere import Elsewhere
 from lifecycle.runtime.grant import Grant
 from lifecycle.runtime.handle import RunEnd, end_of
 from lifecycle.runtime.line import Item, Late, Line, Until
-from lifecycle.runtime.performing import PERFORM, let_go, take_up
+from lifecycle.runtime.performing import PERFORM, let_go, put_down, take_up
 from lifecycle.runtime.segments import Limits, Streams
 from lifecycle.runtime.timers import Timers
 from lifecycle.runtime.writer import Writer
@@ -63,6 +63,7 @@ from lifecycle.store.port import (
     Commit,
     Kept,
     Store,
+    has_left,
     held_elsewhere,
     is_behind,
     is_below_floor,
@@ -121,6 +122,10 @@ class Stepping:
         self.end_waiters: dict[tuple[str, str], list[asyncio.Future[RunEnd]]] = {}
         self._new_ids: set[str] = set()
         self._retries = 0
+        self._unread: set[str] = set()
+        self._ahead: dict[str, int] = {}
+        self._overtakings = 0
+        self._overtakes_later = False
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -186,6 +191,8 @@ class Stepping:
         if kept is not None and kept.holder is not None:
             raise held_elsewhere(name, kept.holder)
         line = Line(name, None, 0) if kept is None else Line(name, kept.session, kept.performed, kept.lease)
+        if kept is not None:
+            line.ahead = max(self._ahead.pop(name, 0), kept.session.now - self.clock.now())
         if kept is not None and kept.rests and self._is_ours(kept):
             take_up(self, line)
         elif kept is not None:
@@ -249,7 +256,7 @@ class Stepping:
             return None
         if type(item.input) in BEFORE_TIMERS:
             return None
-        return due(line.session, item.now)
+        return due(line.session, item.now + line.ahead)
 
     def _informed(self, line: Line, given: Input) -> Input:
         """Add what the store has on the names in an input that the session does not have."""
@@ -297,7 +304,7 @@ class Stepping:
         """Step; answer at once what changes nothing, stage what does."""
         before = line.session
         try:
-            step = self.kernel.step(before, given, item.now)
+            step = self.kernel.step(before, given, item.now + line.ahead)
             rule = None if step.session is before else broken(before, step)
         except Exception as error:  # total by contract; a breach is a bug of ours and must not stop the line
             log.exception("session %s: the kernel failed on %s", line.id, type(given).__name__)
@@ -393,7 +400,7 @@ class Stepping:
             line.busy = False
             self._advance(line)
             return
-        if is_lost(error):  # whoever holds the session now is asked, as if it had been known from the start
+        if is_lost(error) or has_left(error):  # as if it had been known from the start: whoever holds it now is asked
             line.put_back(item)
             self._reload(line, error)
             return
@@ -446,7 +453,10 @@ class Stepping:
             return
         line.busy = True  # nothing is judged on what is here, even if the store cannot be read now
         self.counters["reloaded"] += 1
-        log.error("%s; what was at work here is lost, and it is taken up as it is there", error)
+        if line.grant is not None:
+            log.error("%s; what was at work here is lost, and it is taken up as it is there", error)
+        else:  # two that open one session at once are no trouble, nor is one that others have gone on with
+            log.log(logging.DEBUG if line.session is None else logging.INFO, "%s; it is taken up as it is there", error)
         runs = () if line.session is None else line.session.unfinished()
         try:
             records = {run.spec.id: self._ended_record(line.id, run.spec.id) for run in runs}
@@ -458,17 +468,28 @@ class Stepping:
         self.left_behind(line.id)
         let_go(self, line, {run: record for run, record in records.items() if record is not None})
         self._recover(line.id)
+        if line.id not in self._lines:  # it goes on elsewhere, and holds nothing here
+            put_down(self, line)
+        if line.id in self._unread:
+            self._take_over_later()
         for item in waiting:
             self._post(line.id, item)
         line.left()
 
-    def _recover(self, name: str) -> None:
-        """Load a session; its recovery is the first in line. One that cannot be read is named and left."""
+    def _recover(self, name: str) -> bool:
+        """Load a session; its recovery is the first in line. One that cannot be read is named once, and tried again."""
         try:
             self._advance(self._line(name))
         except StoreError as error:
-            if is_elsewhere(error):
-                return
+            if not is_elsewhere(error):
+                self._not_recovered(name, error)
+            return False
+        self._unread.discard(name)
+        return True
+
+    def _not_recovered(self, name: str, error: StoreError) -> None:
+        if name not in self._unread:
+            self._unread.add(name)
             self.counters["not_recovered"] += 1
             log.error("session %s: cannot be recovered (%s)", name, error)
 
@@ -669,12 +690,12 @@ class Stepping:
 
     def _check_leases_of(self, names: list[str]) -> None:
         """Look at some sessions, and let the loop turn before the next: whoever shows or awaits them is told the truth."""
-        for name in names[:LEASES_CHECKED_AT_ONCE]:
+        for name in names[:TAKEN_AT_ONCE]:
             line = self._lines.get(name)
             if line is not None and not self._closed:
                 self.check_lease(line)
-        if names[LEASES_CHECKED_AT_ONCE:] and not self._closed:
-            asyncio.get_running_loop().call_soon(self._check_leases_of, names[LEASES_CHECKED_AT_ONCE:])
+        if names[TAKEN_AT_ONCE:] and not self._closed:
+            asyncio.get_running_loop().call_soon(self._check_leases_of, names[TAKEN_AT_ONCE:])
 
     def check_lease(self, line: Line) -> None:
         """Let go of a session if another worker has taken it; one whose step is on its way will hear of it."""
@@ -698,23 +719,50 @@ class Stepping:
         try:
             left = self.store.unsettled()
         except StoreError as error:
-            log.warning("%s", error)
+            log.warning("%s; what nobody holds waits for now", error)
+            self._take_over_later()
             return
-        for name in left:
+        if not left:
+            self._overtakings = 0
+        self._take_over_of(list(left))
+
+    def _take_over_of(self, names: list[str]) -> None:
+        """Take up some of them, and let the loop turn before the next; then look for those that are due."""
+        first, others = names[:TAKEN_AT_ONCE], names[TAKEN_AT_ONCE:]
+        for name in first:
             line = self._lines.get(name)
             if line is not None and not self._closed:
                 self.check_lease(line)
-        self._take_up(left)
-        self.look_for_due()
+        self._take_up(first)
+        if any(self._is_left(name) for name in first):
+            self._take_over_later()
+        if self._closed:
+            return
+        if others:
+            asyncio.get_running_loop().call_soon(self._take_over_of, others)
+        else:
+            self.look_for_due()
+
+    def _is_left(self, name: str) -> bool:
+        """Say whether nobody knows yet that a session is taken up: it could not be read, or something of it is noted now."""
+        line = self._lines.get(name)
+        return line is None or line.busy
+
+    def _take_over_later(self) -> None:
+        """Look again for what nobody holds, ever more rarely: it may be that nobody else leaves, and so nobody looks."""
+        if not self._overtakes_later:
+            self._overtakes_later = True
+            self._overtakings += 1
+            self.clock.call_at(self.clock.now() + us(self._pause(self._overtakings)), self._take_over_again)
+
+    def _take_over_again(self) -> None:
+        self._overtakes_later = False
+        if not self._closed:
+            self.take_over()
 
     def _take_up(self, sessions: Iterable[str]) -> int:
-        """Take up sessions that are not in memory; return how many were not."""
-        count = 0
-        for name in sessions:
-            if name not in self._lines and not self._closed:
-                self._recover(name)
-                count += 1
-        return count
+        """Take up sessions that are not in memory; return how many could be read."""
+        return sum(self._recover(name) for name in sessions if name not in self._lines and not self._closed)
 
     def look_for_due(self) -> None:
         """Take up what rests and is due."""
@@ -738,8 +786,8 @@ BEFORE_TIMERS = frozenset({Recovered, TimerFired})
 NAMING_A_RUN = (AbortRun, Begin, Decide)
 BRINGING_QUESTIONS = (RunAsked, ExecutionSettled)
 
-LEASES_CHECKED_AT_ONCE = 64
-"""How many sessions are looked at in one turn of the loop after a late heartbeat."""
+TAKEN_AT_ONCE = 64
+"""How many sessions are taken over, or looked at after a late heartbeat, in one turn of the loop."""
 
 
 def slot_state(session: Session) -> str | None:

@@ -74,12 +74,17 @@ def code_of(fault: sqlite3.Error | UnicodeDecodeError) -> int:
     return getattr(fault, "sqlite_errorcode", None) or 0
 
 
+def is_busy(fault: sqlite3.Error | UnicodeDecodeError) -> bool:
+    """Say whether a fault is only that somebody else has the file locked."""
+    return code_of(fault) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def refuse_sqlite(path: Path | str, fault: sqlite3.Error | UnicodeDecodeError) -> StoreError:
     """Say in words what SQLite says in codes, and what Python says of a text of SQLite's that is none."""
     code = code_of(fault)
     unknown = f"fails ({fault})", "report it with the file"
     fact, remedy = FAULTS.get(code) or FAULTS.get(code & 0xFF, unknown)
-    locked = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    locked = is_busy(fault)
     if locked and (why := why_no_locks(Path(path))) is not None:
         return no_locks(path, why)
     return StoreError(f"store {path}", fact, remedy, path=str(path), locked=locked)
@@ -305,9 +310,13 @@ def open_beating(path: Path) -> sqlite3.Connection:
     If one were left in memory and the next sync failed, it would be gone, and all that others wrote behind it in the log.
     """
     connection = opened(path, "mode=rw")
-    for pragma in WRITER_PRAGMAS:
+    for pragma in (*WRITER_PRAGMAS, f"busy_timeout = {int(BEATING_SECONDS * 1_000)}"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
+
+
+BEATING_SECONDS = 0.1
+"""How long a heartbeat waits for others before it looks whether its worker leaves; then it waits on."""
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

@@ -423,6 +423,11 @@ def is_behind(error: StoreError) -> bool:
     return "stands_on" in error.fields
 
 
+def has_left(error: StoreError) -> bool:
+    """Say whether a step was refused because the whole session was let go of meanwhile: it was over, for a long time."""
+    return is_behind(error) and error.fields["stands_on"] is not None and error.fields["revision"] is None
+
+
 def changed_underneath(session: str, stands_on: int | None, revision: int | None) -> StoreError:
     """Refuse a step because another one was kept first."""
     has = "nothing" if revision is None else f"revision {revision}"

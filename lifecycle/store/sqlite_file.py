@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from lifecycle.errors import Invalid, StoreError
@@ -64,7 +64,7 @@ class OpenFile:
         self._reader: sqlite3.Connection | None = None
         self._beating: sqlite3.Connection | None = None
         self._writing, self._reading, self._looking = Lock(), Lock(), Lock()
-        self._closed = False
+        self._closed, self._leaving = False, Event()
         self._process = os.getpid()
         self._lease_us, self._lasts_us = lease_us, us(LEASE_SECONDS)
         self._me = Worker(0, f"process {self._process}" if worker is None else checked_name(worker), 0)
@@ -106,6 +106,7 @@ class OpenFile:
 
     def close(self) -> None:
         """Leave as a worker, then let go of the file; the last connection moves the log into it."""
+        self._leaving.set()  # a heartbeat that waits for others waits no longer
         with self._writing, self._reading, self._looking:
             self._closed = True
             if self._me.number and self._process == os.getpid():

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -146,3 +146,43 @@ async def test_heart_beats_on_after_a_beat_that_failed(caplog: pytest.LogCapture
             beating.stop()
     told = [record.getMessage() for record in caplog.records]
     assert 2 == len(told) and all(str(error) in line and "the heartbeat failed" in line for line in told)
+
+
+async def test_late_beat_is_told_though_the_look_after_it_failed() -> None:
+    """Given a beat that came too late and a look after it that failed, then the loop hears that it was late all the same."""
+    heard: list[bool] = []
+    looks = [fails(GONE)] * 2 + [Look]
+
+    class Late(Ailing):
+        beats = 0
+
+        def renew(self) -> bool:
+            self.beats += 1
+            return self.beats > 1
+
+    store: Any = Late(*looks)
+    beating = Beating(store, OFTEN, lambda look, late: heard.append(late))
+    async with asyncio.timeout(BEATS_SECONDS_MAX):
+        await until(lambda: heard or store.beats > 20)
+    beating.stop()
+    assert [True] == heard
+
+
+async def test_loop_does_not_wait_for_a_beat_that_waits_for_the_store() -> None:
+    """Given a beat that waits for others, when the runtime closes, then the loop goes on without it, and nothing is said
+    of that beat any more."""
+    began, go = threading.Event(), threading.Event()
+
+    class Waiting(Heart):
+        def renew(self) -> bool:
+            began.set()
+            assert go.wait(HANG_SECONDS)
+            raise GONE
+
+    beating = Beating(cast("Any", Waiting()), OFTEN, lambda look, late: None)
+    assert await asyncio.to_thread(began.wait, HANG_SECONDS)
+    beating.stop()
+    assert beating._thread.is_alive()
+    go.set()
+    beating._thread.join(HANG_SECONDS)
+    assert not beating._thread.is_alive()

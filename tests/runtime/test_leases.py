@@ -63,8 +63,8 @@ class Workers:
     async def open(self, name: str, kind: type[Runtime] = Runtime, **choices: Any) -> Runtime:
         """Let a worker join."""
         store = FaultyStore(SQLiteStore(self.path, worker=name, lease_us=self.time))
-        choices = {"policy": NO_GRACE, "limits": LIMITS, "agents": {"parks": parks}} | choices
-        made = self.there[name] = kind(store, clock=VirtualClock(), **choices)
+        usual = {"policy": NO_GRACE, "limits": LIMITS, "agents": {"parks": parks}, "clock": VirtualClock()}
+        made = self.there[name] = kind(store, **(usual | choices))
         await made.open()
         return made
 

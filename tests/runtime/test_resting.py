@@ -15,6 +15,7 @@ import pytest
 
 from lifecycle import Approval, Park, Policy, RunHandle, Runtime, StoreError, VirtualClock, approve, hooks
 from lifecycle.kernel import inputs as i
+from lifecycle.runtime import resting
 from lifecycle.runtime.handle import RunEnd
 
 from .stage import HANG_SECONDS, NO_GRACE, Limits, Stage, gathered, turns, until
@@ -83,6 +84,14 @@ async def test_parked_runs_leave_memory_and_are_all_there(stage: Stage) -> None:
     assert list(range(MANY)) == [end.result for end in await asyncio.gather(*waiting)]
     await stage.settle()
     assert (0, 0, 0) == (recovered(stage), len(runtime.timers), len(runtime.controllers))
+
+
+async def test_runs_that_park_together_leave_memory_one_lot_after_the_other(stage: Stage) -> None:
+    """Given many runs that park in one moment, when nothing else happens, then no more than may stay do."""
+    await opened(stage)
+    await asyncio.gather(*(stage.admit(parks, number, f"s-{number:02}", name="parks") for number in range(MANY)))
+    await stage.settle()
+    assert (True,) * 5 == in_memory(stage.runtime)
 
 
 async def test_run_at_rest_expires_in_time(stage: Stage) -> None:
@@ -342,6 +351,41 @@ async def test_no_hook_is_owed_of_what_rests(stage: Stage) -> None:
     await stage.pass_time(HOUR + 1)
     told_again = {one.session for one in stage.observed if one.redelivered}
     assert len(told_again) <= FEW.resting_sessions_max + 2
+    assert MANY == len(stage.hooks(hooks.PublishEnd))
+
+
+async def test_session_at_rest_that_cannot_be_read_keeps_nobody_busy(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given sessions at rest that are due and damaged, more than are taken up together, then each is named once, looked at
+    now and then, and the others that are due are taken up as ever."""
+    monkeypatch.setattr(resting, "DUE_AT_ONCE", 4)
+    await opened(stage)
+    await many(stage)
+    await stage.crash()
+    bad = {f"s-{number:02}" for number in range(8)}
+    looks: list[str] = []
+
+    def damaged(store: Any) -> None:
+        load = store.inner.load
+
+        def look(session: str) -> Any:
+            if session not in bad:
+                return load(session)
+            looks.append(session)
+            raise StoreError("store", f"record of session {session} is damaged", "restore the file from a copy")
+
+        monkeypatch.setattr(store.inner, "load", look)
+
+    runtime = await opened(stage, told=damaged)
+    await stage.pass_time(HOUR + 60)
+    assert len(bad) == runtime.counters["not_recovered"]
+    assert MANY - len(bad) == len(stage.hooks(hooks.PublishEnd))
+    looks.clear()
+    await stage.pass_time(60)
+    assert len(looks) <= 60 / runtime.limits.retry_seconds_max * len(bad) + len(bad)
+    bad.clear()
+    await stage.pass_time(60)
     assert MANY == len(stage.hooks(hooks.PublishEnd))
 
 

@@ -326,11 +326,12 @@ def test_heartbeat_counts_from_when_it_holds(opened: Callable[[str], SQLiteStore
     assert store.renew()
 
 
-def test_heartbeat_that_failed_is_none(opened: Callable[[str], SQLiteStore], time: LeaseTime) -> None:
+def test_heartbeat_that_failed_is_none(
+    opened: Callable[[str], SQLiteStore], time: LeaseTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given a heartbeat for which the file was locked too long, then the next one is late if the lease has run out."""
     store = opened("first")
-    assert store._beating is not None
-    store._beating.execute("PRAGMA busy_timeout = 0")
+    monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 0.0)
     time.pass_by(9)
     with closing(sqlite3.connect(store.name, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -339,6 +340,37 @@ def test_heartbeat_that_failed_is_none(opened: Callable[[str], SQLiteStore], tim
     time.pass_by(2)
     assert not store.renew()
     assert store.renew()
+
+
+def test_store_is_closed_though_a_heartbeat_waits_for_others(
+    opened: Callable[[str], SQLiteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a heartbeat that waits for another program that has the file locked, when the store is closed, then that does
+    not wait for as long as the heartbeat would."""
+    store = opened("first")
+    monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 2 * HANG_SECONDS)
+    faults: list[StoreError] = []
+
+    def beat() -> None:
+        with pytest.raises(StoreError, match="is locked by another program") as raised:
+            store.renew()
+        faults.append(raised.value)
+
+    with closing(sqlite3.connect(store.name, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        while not store._looking.locked():
+            thread.join(0)
+        closer = threading.Thread(target=store.close, daemon=True)
+        closer.start()
+        closer.join(HANG_SECONDS)
+        assert not closer.is_alive()
+        thread.join(HANG_SECONDS)
+    assert 1 == len(faults)
+
+
+HANG_SECONDS = 30.0
 
 
 def test_step_on_another_epoch_is_refused(opened: Callable[[str], SQLiteStore]) -> None:
@@ -366,6 +398,20 @@ def test_look_tells_who_is_at_work(opened: Callable[[str], SQLiteStore], time: L
     assert () == first.look().workers[1:]
     second.close()
     assert ((first.worker,), 1) == (first.look().workers, first.look().gone)
+
+
+def test_look_that_failed_has_seen_nothing(
+    opened: Callable[[str], SQLiteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a look that failed after it had noticed that somebody had written, then the next one notices it again."""
+    first, second = opened("first"), opened("second")
+    second.look()
+    keep_under(first, parked("s-1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "WORKERS", "SELECT number FROM no_such_table")
+        with pytest.raises(StoreError):
+            second.look()
+    assert (True, False) == (second.look().changed, second.look().changed)
 
 
 def test_look_counts_whom_it_finds_gone(opened: Callable[[str], SQLiteStore]) -> None:

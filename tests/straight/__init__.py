@@ -1,0 +1,1 @@
+"""Writing functions out straight, about Python and not about kernels."""
