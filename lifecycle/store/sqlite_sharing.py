@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -20,7 +21,16 @@ from lifecycle.kernel.lease import NOBODY, SHARING, Lease, Note, Worker, may_acq
 from lifecycle.kernel.replies import Done, Reply
 from lifecycle.kernel.values import us
 from lifecycle.store import schema
-from lifecycle.store.files import WorkerLock, has_process, in_words, open_beating, refuse, refuse_sqlite, worker_file
+from lifecycle.store.files import (
+    WorkerLock,
+    has_process,
+    in_words,
+    is_busy,
+    open_beating,
+    refuse,
+    refuse_sqlite,
+    worker_file,
+)
 from lifecycle.store.port import INBOX_REQUESTS_MAX, LEASE_SECONDS, Asked, Look, claimed_already
 from lifecycle.store.record import Place, decode_asked, decode_reply, encode_asked, encode_reply
 from lifecycle.store.sqlite_file import PATIENCE_SECONDS, OpenFile, Row, first_column
@@ -99,7 +109,7 @@ class Sharing(OpenFile):
         if self._writer is not None and not self._writer.in_transaction:
             with suppress(sqlite3.Error, StoreError):
                 self._whereabouts.check()
-                self._writer.execute(f"PRAGMA busy_timeout = {int(PATIENCE_SECONDS * 1_000)}")
+                self._writer.execute(f"PRAGMA busy_timeout = {int(NOTE_SECONDS_MAX * 1_000)}")
                 self._writer.execute(schema.DELETE_WORKER, (self._me.number,))
         if self._lock is not None:
             self._lock.release()
@@ -112,18 +122,36 @@ class Sharing(OpenFile):
         meanwhile is its own still. What counts is the time at which others can take nothing any more, not that of asking.
         """
         with self._beat() as connection:
-            connection.execute("BEGIN IMMEDIATE")  # that may take long; from here on nobody takes anything
-            try:
+            with self._beat_kept(connection):  # that may take long; from here on nobody takes anything
                 now = self._lease_us()
                 in_time = now < self._me.expires
                 me = renewed(self._me, now, self._lasts_us)
                 in_time = self._beaten(connection, me) and in_time
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
             self._me = me
             return in_time
+
+    @contextmanager
+    def _beat_kept(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Keep what a heartbeat writes, wholly or not at all."""
+        self._begin_to_beat(connection)
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.rollback()
+            raise
+
+    def _begin_to_beat(self, connection: sqlite3.Connection) -> None:
+        """Wait for others as long as a worker may, but not while it leaves: whoever closes the store waits for this."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as fault:
+                if not is_busy(fault) or self._leaving.is_set() or time.monotonic() > until:
+                    raise
+            else:
+                return
 
     @staticmethod
     def _beaten(connection: sqlite3.Connection, me: Worker) -> bool:
@@ -147,7 +175,8 @@ class Sharing(OpenFile):
                 self._others = workers_of(self._path, connection)
                 self._newest = first_column(connection.execute(schema.NEWEST).fetchone())
             if any(not has_process(self._path, worker.number) for worker in self._others):
-                self._others = bury(self._path, connection)
+                with self._beat_kept(connection):
+                    self._others = bury(self._path, connection)
             self._seen = seen  # not before: a look that failed has seen nothing
             now = self._lease_us()
             held = (one.number for one in self._others if not may_acquire(Lease(one.number), 0, one, now))

@@ -24,7 +24,7 @@ from lifecycle.kernel import inputs as i
 from lifecycle.kernel.lease import Lease, Sharing
 from lifecycle.kernel.replies import Aborted, Decided, Reply, rejection_of
 from lifecycle.kernel.values import us
-from lifecycle.store import Commit, Compacted, Kept, SQLiteStore, files, schema, sqlite_committing
+from lifecycle.store import Commit, Compacted, Kept, SQLiteStore, files, schema, sqlite_committing, sqlite_sharing
 from lifecycle.store.port import is_elsewhere, is_lost
 
 from .lives import Life, parked, stopped, under
@@ -331,7 +331,7 @@ def test_heartbeat_that_failed_is_none(
 ) -> None:
     """Given a heartbeat for which the file was locked too long, then the next one is late if the lease has run out."""
     store = opened("first")
-    monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(sqlite_sharing, "PATIENCE_SECONDS", 0.0)
     time.pass_by(9)
     with closing(sqlite3.connect(store.name, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -348,7 +348,7 @@ def test_store_is_closed_though_a_heartbeat_waits_for_others(
     """Given a heartbeat that waits for another program that has the file locked, when the store is closed, then that does
     not wait for as long as the heartbeat would."""
     store = opened("first")
-    monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 2 * HANG_SECONDS)
+    monkeypatch.setattr(sqlite_sharing, "PATIENCE_SECONDS", 2 * HANG_SECONDS)
     faults: list[StoreError] = []
 
     def beat() -> None:
