@@ -81,6 +81,23 @@ def raised_or_not(n: int) -> Any:
         return n
 
 
+def given_twice(n: int) -> Any:
+    """Give one name twice."""
+    return raised(n, n)
+
+
+def given_back(x: Any) -> Any:
+    """Give an argument back, having noted it."""
+    note(x)
+    return x
+
+
+def had_back(x: Any) -> Any:
+    """Have it back."""
+    got = given_back(x)
+    return [got, x]
+
+
 def failed_after(n: int) -> int:
     """Assign a parameter, and fail."""
     n += 1
@@ -95,7 +112,7 @@ def as_it_was(n: int) -> Any:
         return note(n)
 
 
-@pytest.mark.parametrize("function", [gathered_anew, raised_or_not, as_it_was])
+@pytest.mark.parametrize("function", [gathered_anew, raised_or_not, given_twice, had_back, as_it_was])
 def test_argument_is_what_it_was(function: Any) -> None:
     """Given a callee that assigns what its caller gave, or a caller that does, then the other has what it had."""
     same(function, (1,), (2,))
