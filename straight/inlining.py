@@ -64,7 +64,7 @@ class Writer(Calls):
         for at, statement in enumerate(body):
             rest = body[at + 1 :]
             self.next = live(rest, self.after | self.beyond)
-            if self.thread(written, statement, rest):
+            if self.thread(written, statement, once):
                 continue
             split = self.split(statement, rest, once)
             if split is not None:
@@ -105,7 +105,7 @@ class Writer(Calls):
             chain = body if not chain else [ast.If(is_one_of(copy.deepcopy(key), keys), body, chain)]
         return chain
 
-    def thread(self, written: Statements, statement: ast.stmt, rest: Statements) -> bool:
+    def thread(self, written: Statements, statement: ast.stmt, once: set[str]) -> bool:
         """Ask whether there is an answer where it is given, not afterwards: ``if answer is not None: return ...``."""
         match statement:
             case ast.If(ast.Compare(ast.Name(name), [ast.IsNot()], [ast.Constant(None)]), body, []) if leaves(body):
@@ -121,9 +121,9 @@ class Writer(Calls):
             if isinstance(value, ast.Constant) and value.value is None:
                 end[-1:] = [] if len(end) > 1 else [ast.Pass()]
             elif self.knows.is_something(value) and is_first(body, name):
-                end[-1:] = with_name(body, name, value)
+                end[-1:] = self.branch(with_name(body, name, value), once)
             else:
-                end.append(copy.deepcopy(statement))
+                end += self.branch([copy.deepcopy(statement)], once)
         return True
 
     def follow(self, written: Statements, statement: ast.stmt, rest: Statements, once: set[str]) -> bool:

@@ -51,29 +51,7 @@ from lifecycle.kernel.inputs import (
     TimerFired,
     Value,
 )
-from lifecycle.kernel.judges import (
-    Named,
-    QUESTIONERS,
-    fact_names_a_run,
-    has_room,
-    is_head_with_offer,
-    run_goes_on,
-    run_id_is_new,
-    run_known,
-    run_not_ended,
-    start_is_well_formed,
-    token_is_current,
-)
-from lifecycle.kernel.judging_decisions import (
-    asking_run_known,
-    caller_may_decide,
-    decision_is_first,
-    decision_is_well_formed,
-    digest_matches,
-    not_decided_otherwise,
-    request_still_open,
-)
-from lifecycle.kernel.judging_questions import questions_fit, something_new_is_asked
+from lifecycle.kernel.judges import Named, QUESTIONERS
 from lifecycle.kernel.refusing import conflict, denied, ended_reply, malformed, not_found, too_many
 from lifecycle.kernel.replies import (
     Admitted,
@@ -188,37 +166,31 @@ def step_StartRun(session, given, now):
         return unchanged(
             session,
             Rejection("Invalid", f"session {session.id}", f"the run is for {given.session}", "send it there"),
-            start_is_well_formed.__name__,
+            "start_is_well_formed",
         )
     elif given.when_busy not in ("reject", "enqueue", "interrupt"):
         return unchanged(
-            session,
-            malformed("when_busy", given.when_busy, ("reject", "enqueue", "interrupt")),
-            start_is_well_formed.__name__,
+            session, malformed("when_busy", given.when_busy, ("reject", "enqueue", "interrupt")), "start_is_well_formed"
         )
     elif given.on_crash not in ("interrupt", "error", "rerun"):
         return unchanged(
-            session,
-            malformed("on_crash", given.on_crash, ("interrupt", "error", "rerun")),
-            start_is_well_formed.__name__,
+            session, malformed("on_crash", given.on_crash, ("interrupt", "error", "rerun")), "start_is_well_formed"
         )
     elif given.deadline_us is not None and given.deadline_us <= 0:
         return unchanged(
-            session,
-            malformed("deadline", given.deadline_us, ("a positive time", "none")),
-            start_is_well_formed.__name__,
+            session, malformed("deadline", given.deadline_us, ("a positive time", "none")), "start_is_well_formed"
         )
     elif given.queue_deadline_us is not None and given.queue_deadline_us <= 0:
         return unchanged(
             session,
             malformed("queue_deadline", given.queue_deadline_us, ("a positive time", "none")),
-            start_is_well_formed.__name__,
+            "start_is_well_formed",
         )
     else:
         floor_1 = given.floor
         if floor_1 is not None and (floor_1.incarnation < 0 or floor_1.revision < 0):
             return unchanged(
-                session, malformed("floor", floor_1, ("numbers from 0 on", "none")), start_is_well_formed.__name__
+                session, malformed("floor", floor_1, ("numbers from 0 on", "none")), "start_is_well_formed"
             )
         else:
             pass
@@ -269,7 +241,7 @@ def step_StartRun(session, given, now):
         return unchanged(
             session,
             conflict(f"run {given.run}", "already exists", "let the runtime choose the id, or use a key for retries"),
-            run_id_is_new.__name__,
+            "run_id_is_new",
         )
 
     if session is None or session.head is None:
@@ -284,7 +256,7 @@ def step_StartRun(session, given, now):
                 "wait for its end, or let the input be enqueued",
                 (("limit", "unfinished runs under when_busy=reject"), ("bound", 1)),
             ),
-            has_room.__name__,
+            "has_room",
         )
     else:
         bound_1 = session.policy.queue_max
@@ -298,7 +270,7 @@ def step_StartRun(session, given, now):
                     "wait until one has ended",
                     (("limit", "queue_max"), ("bound", bound_1)),
                 ),
-                has_room.__name__,
+                "has_room",
             )
         else:
             pass
@@ -479,12 +451,12 @@ def step_Begin(session, given, now):
     if about_1 is not None or (session is not None and given.found.run is not None):
         pass
     else:
-        return unchanged(session, not_found(f"run {given.run}"), run_known.__name__)
+        return unchanged(session, not_found(f"run {given.run}"), "run_known")
 
     if about_1 is not None:
         pass
     else:
-        return unchanged(session, ended_reply(given.found.run), run_not_ended.__name__)
+        return unchanged(session, ended_reply(given.found.run), "run_not_ended")
 
     slot_1, head_2 = (session.execution, session.head)
 
@@ -509,7 +481,7 @@ def step_Begin(session, given, now):
                 "wait for the offer to begin",
                 (("accepted", ("AbortRun",)),),
             ),
-            is_head_with_offer.__name__,
+            "is_head_with_offer",
         )
 
     if session is None or session.state == "stopped":
@@ -1294,7 +1266,7 @@ def step_Decide(session, given, now):
     if session is not None and (about_1.run is not None or given.found.run is not None):
         pass
     else:
-        return unchanged(session, not_found(f"run {given.run}"), asking_run_known.__name__)
+        return unchanged(session, not_found(f"run {given.run}"), "asking_run_known")
 
     spoken_1 = not_found(f"request {given.request} of run {given.run}") if about_1.request is None else None
 
@@ -1312,27 +1284,27 @@ def step_Decide(session, given, now):
         return unchanged(
             session,
             denied(f"request {given.request}", given.by, "decide", "its owner, a named decider or an admin"),
-            caller_may_decide.__name__,
+            "caller_may_decide",
         )
 
     if given.kind not in ("approve", "reject", "reject_and_continue", "answer"):
         return unchanged(
             session,
             malformed("decision", given.kind, ("approve", "reject", "reject_and_continue", "answer")),
-            decision_is_well_formed.__name__,
+            "decision_is_well_formed",
         )
     elif given.kind == "answer" and (not given.content):
         return unchanged(
             session,
             Rejection("Invalid", f"request {given.request}", "the answer is empty", "say something, or reject it"),
-            decision_is_well_formed.__name__,
+            "decision_is_well_formed",
         )
     elif given.kind == "approve" and about_1.request.kind in ("choice", "text"):
         fact_1 = f"it asks for a {about_1.request.kind}, which approve does not give"
         return unchanged(
             session,
             Rejection("Invalid", f"request {given.request}", fact_1, "answer it, or reject it"),
-            decision_is_well_formed.__name__,
+            "decision_is_well_formed",
         )
     else:
         pass
@@ -1349,7 +1321,7 @@ def step_Decide(session, given, now):
         same_1 = (answer_1.kind, answer_1.content, answer_1.by) == (given.kind, given.content, given.by)
         if same_1 and request_4.digest == given.digest:
             return unchanged(
-                session, Decided(given.run, given.request, given.decision, given.kind), decision_is_first.__name__
+                session, Decided(given.run, given.request, given.decision, given.kind), "decision_is_first"
             )
         else:
             return unchanged(
@@ -1357,7 +1329,7 @@ def step_Decide(session, given, now):
                 conflict(
                     f"decision {given.decision}", "was taken with other content", "use a new id for a new decision"
                 ),
-                decision_is_first.__name__,
+                "decision_is_first",
             )
     else:
         pass
@@ -1370,7 +1342,7 @@ def step_Decide(session, given, now):
         return unchanged(
             session,
             conflict(f"request {given.request}", "is not what was shown", "look at it again, then decide"),
-            digest_matches.__name__,
+            "digest_matches",
         )
 
     request_6 = about_1.request
@@ -1384,7 +1356,7 @@ def step_Decide(session, given, now):
             conflict(
                 f"request {given.request}", f"was decided by {answer_2.by!r} ({answer_2.kind})", "nothing is left to do"
             ),
-            not_decided_otherwise.__name__,
+            "not_decided_otherwise",
         )
 
     request_7 = about_1.request
@@ -1392,9 +1364,9 @@ def step_Decide(session, given, now):
     if request_7.state == "open" and about_1.run is not None:
         pass
     elif given.found.run is not None and request_7.with_run:
-        return unchanged(session, ended_reply(given.found.run), request_still_open.__name__)
+        return unchanged(session, ended_reply(given.found.run), "request_still_open")
     else:
-        return unchanged(session, AlreadyClosed(given.run, given.request, request_7.state), request_still_open.__name__)
+        return unchanged(session, AlreadyClosed(given.run, given.request, request_7.state), "request_still_open")
 
     if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)
@@ -1675,20 +1647,20 @@ def step_RunAsked(session, given, now):
     if slot_1 is not None and slot_1.id == given.execution and (slot_1.token == given.token):
         pass
     else:
-        return unchanged(session, Stale(f"execution {given.execution}"), token_is_current.__name__)
+        return unchanged(session, Stale(f"execution {given.execution}"), "token_is_current")
 
     slot_2 = session.execution
 
     if slot_2.state == "executing":
         pass
     else:
-        return unchanged(session, Stale(f"execution {given.execution}"), run_goes_on.__name__)
+        return unchanged(session, Stale(f"execution {given.execution}"), "run_goes_on")
 
     if about_1.fresh or about_1.fault is not None:
         pass
     else:
         return unchanged(
-            session, Asked(answers_given(session.head, given.questions, given.known)), something_new_is_asked.__name__
+            session, Asked(answers_given(session.head, given.questions, given.known)), "something_new_is_asked"
         )
 
     policy_1 = session.policy
@@ -1706,13 +1678,13 @@ def step_RunAsked(session, given, now):
         return unchanged(
             session,
             too_many(run_1, "requests_max", policy_1.requests_max, "wait for the answers to some first"),
-            questions_fit.__name__,
+            "questions_fit",
         )
     elif len(run_1.answers) + len(run_1.requests) + count_1 > policy_1.answers_max:
         return unchanged(
             session,
             too_many(run_1, "answers_max", policy_1.answers_max, "set a checkpoint: it makes earlier answers the past"),
-            questions_fit.__name__,
+            "questions_fit",
         )
     else:
         pass
@@ -1895,7 +1867,7 @@ def step_RunCompleted(session, given, now):
                 run_1 = None
 
     if session is None or run_1 is None:
-        return unchanged(session, Stale(f"run {given.run}"), fact_names_a_run.__name__)
+        return unchanged(session, Stale(f"run {given.run}"), "fact_names_a_run")
     else:
         slot_1 = session.execution
         if slot_1 is not None and slot_1.run == given.run and (slot_1.state == "executing"):
@@ -1909,11 +1881,11 @@ def step_RunCompleted(session, given, now):
             if slot_of_1:
                 pass
             else:
-                return unchanged(session, Stale(f"execution {given.execution}"), fact_names_a_run.__name__)
+                return unchanged(session, Stale(f"execution {given.execution}"), "fact_names_a_run")
         elif given.token is not None or run_1 is not session.head:
-            return unchanged(session, Stale(f"run {given.run}"), fact_names_a_run.__name__)
+            return unchanged(session, Stale(f"run {given.run}"), "fact_names_a_run")
         elif given.execution is not None and (slot_1 is None or slot_1.id != given.execution):
-            return unchanged(session, Stale(f"execution {given.execution}"), fact_names_a_run.__name__)
+            return unchanged(session, Stale(f"execution {given.execution}"), "fact_names_a_run")
         else:
             pass
 
@@ -2440,7 +2412,7 @@ def step_ExecutionSettled(session, given, now):
     if slot_1 is not None and slot_1.id == given.execution and (slot_1.token == given.token):
         pass
     else:
-        return unchanged(session, Stale(f"execution {given.execution}"), token_is_current.__name__)
+        return unchanged(session, Stale(f"execution {given.execution}"), "token_is_current")
 
     if session is None or session.state == "stopped":
         session_1 = opened_or_thawed(session, given, now)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .ways import Box, note, same
+from .ways import Box, Refused, fail, note, same
 
 KNOWN = (3, 4, 5)
 OFF = False
@@ -52,6 +52,70 @@ def with_names(x: Any) -> Any:
 def test_names_of_the_callee_are_its_own() -> None:
     """Given a callee that assigns names and parameters its caller has too, then the caller's are as they were."""
     assert "swapped(" not in same(with_names, (7,))
+
+
+def gathered(x: Any) -> Any:
+    """Make a list with an argument in it."""
+    made = [1]
+    made.append(x)
+    return made
+
+
+def gathered_anew(x: Any) -> Any:
+    """Give its result the name of its argument."""
+    x = gathered(x)
+    return x, gathered(x)
+
+
+def raised(m: int, n: int) -> Any:
+    """Assign a parameter."""
+    n += fail(m)
+    return m, n
+
+
+def raised_or_not(n: int) -> Any:
+    """Give one name twice, and read it when something was raised."""
+    try:
+        return raised(n, n)
+    except Refused:
+        return n
+
+
+def given_twice(n: int) -> Any:
+    """Give one name twice."""
+    return raised(n, n)
+
+
+def given_back(x: Any) -> Any:
+    """Give an argument back, having noted it."""
+    note(x)
+    return x
+
+
+def had_back(x: Any) -> Any:
+    """Have it back."""
+    got = given_back(x)
+    return [got, x]
+
+
+def failed_after(n: int) -> int:
+    """Assign a parameter, and fail."""
+    n += 1
+    return fail(n)
+
+
+def as_it_was(n: int) -> Any:
+    """Read what was given when something was raised."""
+    try:
+        return failed_after(n)
+    except Refused:
+        return note(n)
+
+
+@pytest.mark.parametrize("function", [gathered_anew, raised_or_not, given_twice, had_back, as_it_was])
+def test_argument_is_what_it_was(function: Any) -> None:
+    """Given a callee that assigns what its caller gave, or a caller that does, then the other has what it had."""
+    same(function, (1,), (2,))
 
 
 def with_default(x: Any, y: Any = KNOWN) -> Any:
@@ -252,7 +316,32 @@ def asked_at_last(x: int) -> Any:
     return None
 
 
-@pytest.mark.parametrize("function", [asked, asked_and_read, asked_for_certain, asked_at_last])
+def asked_in_rounds(xs: Any) -> Any:
+    """Read in each round the answer of the one before."""
+    said = answer(9)
+    for x in xs:
+        note(said)
+        said = answer(x)
+        if said is not None:
+            return "said"
+    return "not said"
+
+
+def test_answer_is_there_in_the_next_round() -> None:
+    """Given an answer that is asked for in a loop and read in its next round, then it is there."""
+    same(asked_in_rounds, ([1, 0, 3],), ([],), ([1],))
+
+
+def asked_knowing(x: int) -> Any:
+    """Return what is known as soon as there is an answer."""
+    known = 7
+    said = answer(x)
+    if said is not None:
+        return known, said
+    return known
+
+
+@pytest.mark.parametrize("function", [asked_knowing, asked, asked_and_read, asked_for_certain, asked_at_last])
 def test_answer_is_asked_for_where_it_is_given(function: Any) -> None:
     """Given a question whether there was an answer, then it is put where the answer is known, and changes nothing."""
     assert "answer(" not in same(function, (1,), (2,), (3,), (9,))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .ways import Box, Generated, bump, note, same, seen, straight
+from .ways import Box, Generated, Refused, bump, note, same, seen, straight
 
 ROWS = {
     "red": {"go": (1, "one")},
@@ -92,6 +92,36 @@ def test_unknown_key_becomes_branches() -> None:
     assert "ROWS" not in text and "key in ('red', 'grey')" in text and "'one'" in text
 
 
+def raising(x: int) -> Any:
+    """Raise with what is known."""
+    known = 3
+    cause = Refused("known")
+    if x:
+        raise Refused(known) from cause
+    return known
+
+
+def raising_inside(x: int) -> Any:
+    """Call it in the middle."""
+    got = raising(x)
+    return [got]
+
+
+def test_what_is_known_is_raised() -> None:
+    """Given a raise with a name that is known, then it is raised with what it stands for."""
+    assert "raise Refused(3)" in same(raising_inside, (0,), (1,))
+
+
+def absent(x: Any) -> Any:
+    """Look up what is not there."""
+    return [ROWS["none"], x]
+
+
+def test_known_table_without_a_known_key_refuses_it() -> None:
+    """Given a known key that a known table has not, then the look-up is there and raises."""
+    assert "ROWS['none']" in same(absent, (1,))
+
+
 def noted_row(key: str) -> Any:
     """Look up by a key that is noted."""
     row = ROWS[note(key)].get("go")
@@ -144,7 +174,7 @@ def set_and_tried(x: int) -> Any:
         note(10 // x)
     except ZeroDivisionError:
         return got, more
-    return "fine", got, more
+    return "fine", got
 
 
 def set_beside_a_row(key: str) -> Any:

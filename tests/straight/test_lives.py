@@ -19,7 +19,7 @@ AFTER = frozenset({"x", "z"})
 BODIES = [
     ("y z", "x = y"),
     ("x z", "x = x"),
-    ("x y z", "x += y"),
+    ("w x y z", "w += y"),
     ("y z", "y += 0\nx = y"),
     ("x y z", "f.x = y\ng(y)"),
     ("y", "return y"),

@@ -92,10 +92,10 @@ def loops_alike(x: int) -> Any:
 def defines(x: int) -> Any:
     """Define a function."""
 
-    def inner() -> Any:
-        return note(x)
+    def inner() -> None:
+        note(x)
 
-    return inner()
+    inner()
 
 
 def tries_first(x: int) -> Any:
