@@ -44,8 +44,8 @@ class Stepper(Protocol):
     def take(self, session: str, item: Item) -> None:
         """Put an input in line."""
 
-    def take_over(self) -> None:
-        """Take up what nobody holds any more."""
+    def take_over(self) -> bool:
+        """Take up what nobody holds any more; false: not now."""
 
     def ended(self, session: str, run: str) -> Any:
         """Return how a run ended; none if it has not."""
@@ -182,8 +182,7 @@ class Elsewhere:
             for future in watchers:
                 if not future.done():
                     future.set_result(None)
-        if self._somebody_left(look):
-            self._stepper.take_over()
+        if self._somebody_left(look) and self._stepper.take_over():
             for number, sent in list(self._sent.items()):
                 self._send_again(number, sent)
 

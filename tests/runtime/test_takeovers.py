@@ -225,8 +225,7 @@ async def test_nothing_is_held_here_for_what_goes_on_elsewhere(workers: Workers)
     assert (0, 0, 0) == (len(first._lines), len(first.controllers), len(first.timers))
     assert 0 == len(first.streams._live)
     die(second)
-    first.beat()
-    await workers.settle()
+    await workers.overtakes(first)
     assert signal is not None and signal is runs[0].signal and signal.cause is None
     await runs[0].abort()
     assert "aborted" == signal.cause
