@@ -115,7 +115,9 @@ class Draining(Sweeping):
             return
         if late:
             self.check_leases()
-            self._takes_from = self.clock.now() + us(self.limits.lease_renewal_seconds)
+            now = self.clock.now()
+            if now >= self._takes_from:  # a worker that is late again and again takes up what is left all the same
+                self._takes_from = now + us(self.limits.lease_renewal_seconds)
             self.take_over()
         self.elsewhere.looked(look)
 

@@ -472,6 +472,20 @@ async def test_workers_that_stood_still_alike_keep_what_they_hold(workers: Worke
     assert "fine" == (await mine.wait()).result
 
 
+async def test_worker_that_is_late_at_every_beat_takes_over_all_the_same(workers: Workers) -> None:
+    """Given a worker that dies, and another whose beats all come late, then what was left is taken up in bounded time."""
+    first, second = await workers.open("first"), await workers.open("second")
+    await started(first)
+    first._closed = True
+    first.store.inner.close()  # type: ignore[attr-defined]
+    assert isinstance(second.clock, VirtualClock)
+    for _ in range(4):
+        workers.time.pass_by(11)
+        second.beat()
+        await second.clock.advance(second.limits.lease_renewal_seconds / 2)
+    assert ("second", 1) == (second.store.holder("s-1"), inputs(second, i.Recovered))
+
+
 async def test_sessions_of_others_are_left_to_them(workers: Workers) -> None:
     """Given a worker at work, when another opens, then it recovers nothing of that, and each goes on with its own."""
     first = await workers.open("first")
