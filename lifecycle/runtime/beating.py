@@ -34,10 +34,16 @@ def pause_seconds(limits: Limits, quiet: int) -> float:
     return min(limits.look_seconds * (2 if quiet >= QUIET_LOOKS else 1), limits.lease_renewal_seconds)
 
 
+def still_seconds(limits: Limits) -> float:
+    """Return for how long nobody may have looked up before that counts as standing still: longer than a beat may take."""
+    return limits.lease_renewal_seconds + 2 * limits.look_seconds
+
+
 class Beating:
     """Beat for a store until stopped; ``looked(look, late)`` is called on the loop when there is something to do.
 
-    ``late``: a heartbeat came after the lease had expired, so that others may have taken what was held. What keeps it from
+    ``late``: a heartbeat came after the lease had expired, so that others may have taken what was held; or nobody looked up
+    for longer than it takes to renew, so that the others may have stood still, too. What keeps it from
     beating is said once, not at every beat.
     """
 
@@ -67,13 +73,15 @@ class Beating:
 
     def _beat(self) -> None:
         """Be the thread."""
-        renew_at, quiet, late = 0.0, 0, False
+        renew_at, quiet, late, looked_at = 0.0, 0, False, time.monotonic()
         while not self._over.wait(pause_seconds(self._limits, quiet)):
             try:
                 if time.monotonic() >= renew_at:
                     late = not self._store.renew() or late  # until that is told: the look that follows may fail
                     renew_at = time.monotonic() + self._limits.lease_renewal_seconds
                 look = self._store.look()
+                looked_at, before = time.monotonic(), looked_at
+                late = late or looked_at - before > still_seconds(self._limits)
             except StoreError as error:
                 self._say(f"the heartbeat failed ({error})")
                 continue

@@ -108,12 +108,16 @@ class Draining(Sweeping):
         """Do what a look calls for.
 
         After a late heartbeat, code whose session others have taken is told to stop; and as nothing was seen of the
-        others for so long, whatever nobody holds is taken up, whoever is missing.
+        others for so long, whatever nobody holds is taken up, whoever is missing: but not before they had time for a
+        heartbeat of their own, because a machine that stands still, or a disk, stops all alike.
         """
         if self._closed:
             return
         if late:
             self.check_leases()
+            now = self.clock.now()
+            if now >= self._takes_from:  # a worker that is late again and again takes up what is left all the same
+                self._takes_from = now + us(self.limits.lease_renewal_seconds)
             self.take_over()
         self.elsewhere.looked(look)
 

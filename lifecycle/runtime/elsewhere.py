@@ -44,8 +44,8 @@ class Stepper(Protocol):
     def take(self, session: str, item: Item) -> None:
         """Put an input in line."""
 
-    def take_over(self) -> None:
-        """Take up what nobody holds any more."""
+    def take_over(self) -> bool:
+        """Take up what nobody holds any more; false: not now."""
 
     def ended(self, session: str, run: str) -> Any:
         """Return how a run ended; none if it has not."""
@@ -67,6 +67,7 @@ class Elsewhere:
         self._stepper = stepper
         self._sent: dict[int, Sent] = {}
         self._taken: set[int] = set()
+        self._refused: set[str] = set()
         self._watchers: list[asyncio.Future[None]] = []
         self._workers: frozenset[int] = frozenset()
         self._gone = 0
@@ -170,6 +171,10 @@ class Elsewhere:
     def looked(self, look: Look) -> None:
         """Do what a look calls for: put in line what is asked, hear replies, take over what nobody holds any more."""
         now = self._stepper.clock.now()
+        for error in look.refused:
+            if str(error) not in self._refused:
+                self._refused.add(str(error))
+                log.error("%s; whoever asked is not answered", error)
         for asked in look.asked:
             if asked.number not in self._taken:
                 self._taken.add(asked.number)
@@ -182,8 +187,7 @@ class Elsewhere:
             for future in watchers:
                 if not future.done():
                     future.set_result(None)
-        if self._somebody_left(look):
-            self._stepper.take_over()
+        if self._somebody_left(look) and self._stepper.take_over():
             for number, sent in list(self._sent.items()):
                 self._send_again(number, sent)
 

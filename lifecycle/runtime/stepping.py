@@ -126,6 +126,7 @@ class Stepping:
         self._ahead: dict[str, int] = {}
         self._overtakings = 0
         self._overtakes_later = False
+        self._takes_from = 0
         self._closing: asyncio.Future[Any] | None = None
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -709,22 +710,26 @@ class Stepping:
         if kept is not None and kept.lease != line.lease:
             self._reload(line, lost_lease(line.id, line.lease, kept.lease, kept.holder))
 
-    def take_over(self) -> None:
-        """Take up every session that nobody holds any more, and recover it.
+    def take_over(self) -> bool:
+        """Take up every session that nobody holds any more, and recover it; false: not now.
 
         One that is in memory here was this worker's before others took it, who are gone in their turn.
         """
         if self._closing is not None:
-            return
+            return False
+        if self.clock.now() < self._takes_from:
+            self._take_over_at(self._takes_from)
+            return False
         try:
             left = self.store.unsettled()
         except StoreError as error:
             log.warning("%s; what nobody holds waits for now", error)
             self._take_over_later()
-            return
+            return False
         if not left:
             self._overtakings = 0
         self._take_over_of(list(left))
+        return True
 
     def _take_over_of(self, names: list[str]) -> None:
         """Take up some of them, and let the loop turn before the next; then look for those that are due."""
@@ -750,10 +755,13 @@ class Stepping:
 
     def _take_over_later(self) -> None:
         """Look again for what nobody holds, ever more rarely: it may be that nobody else leaves, and so nobody looks."""
+        self._overtakings += 1
+        self._take_over_at(self.clock.now() + us(self._pause(self._overtakings)))
+
+    def _take_over_at(self, due: int) -> None:
         if not self._overtakes_later:
             self._overtakes_later = True
-            self._overtakings += 1
-            self.clock.call_at(self.clock.now() + us(self._pause(self._overtakings)), self._take_over_again)
+            self.clock.call_at(due, self._take_over_again)
 
     def _take_over_again(self) -> None:
         self._overtakes_later = False

@@ -113,13 +113,14 @@ class Look:
     """What a worker sees when it looks up: what is asked of it, and who else is at work on the store.
 
     ``changed``: somebody, maybe this worker, has written since the last look. ``gone`` counts the workers that have left
-    so far, in order or not.
+    so far, in order or not. ``refused`` says what of the inbox cannot be read; it keeps nobody from the rest.
     """
 
     asked: tuple[Asked, ...] = ()
     changed: bool = False
     workers: tuple[int, ...] = ()
     gone: int = 0
+    refused: tuple[StoreError, ...] = ()
 
 
 @attrs.frozen

@@ -166,11 +166,15 @@ class Sharing(OpenFile):
         with self._beat() as connection:
             (seen,) = connection.execute("PRAGMA data_version").fetchone()
             changed = seen != self._seen
-            asked: tuple[Asked, ...] = ()
+            asked, refused = list[Asked](), list[StoreError]()
             if changed or self._is_asked:
                 rows = connection.execute(schema.ASKED, (self._me.number,)).fetchall()
                 self._is_asked = bool(rows)
-                asked = tuple(asked_of(row) for row in rows)
+                for row in rows:
+                    try:
+                        asked.append(asked_of(row))
+                    except StoreError as error:
+                        refused.append(error)
             if changed:
                 self._others = workers_of(self._path, connection)
                 self._newest = first_column(connection.execute(schema.NEWEST).fetchone())
@@ -180,7 +184,7 @@ class Sharing(OpenFile):
             self._seen = seen  # not before: a look that failed has seen nothing
             now = self._lease_us()
             held = (one.number for one in self._others if not may_acquire(Lease(one.number), 0, one, now))
-            return Look(asked, changed, tuple(held), self._newest - len(self._others))
+            return Look(tuple(asked), changed, tuple(held), self._newest - len(self._others), tuple(refused))
 
     @contextmanager
     def _beat(self) -> Iterator[sqlite3.Connection]:

@@ -10,11 +10,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from lifecycle import Limits, StoreError
+from lifecycle.runtime import beating as beats
 from lifecycle.runtime.beating import Beating
 from lifecycle.store.port import Look
 
@@ -186,3 +188,28 @@ async def test_loop_does_not_wait_for_a_beat_that_waits_for_the_store() -> None:
     go.set()
     beating._thread.join(HANG_SECONDS)
     assert not beating._thread.is_alive()
+
+
+async def test_worker_that_stood_still_is_told_so_though_its_lease_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a machine that stood still for longer than a beat may take, but not than a lease, then the loop hears of it
+    as of a late beat, once: the leases of others may have run out meanwhile."""
+    at, heard = [0.0], list[bool]()
+    monkeypatch.setattr(beats, "time", SimpleNamespace(monotonic=lambda: at[0]))
+
+    class Stands(Heart):
+        def look(self) -> Look:
+            if self.beats == 2:
+                at[0] += 4
+            return Look()
+
+    limits = Limits(look_seconds=0.001, lease_renewal_seconds=3)
+    heart = Stands()
+    beating = Beating(cast("Any", heart), limits, lambda look, late: heard.append(late))
+    for _ in range(3):
+        at[0] += 3
+        seen = heart.beats
+        async with asyncio.timeout(BEATS_SECONDS_MAX):
+            await until(lambda seen=seen: heart.beats > seen)  # type: ignore[misc]
+    await until(lambda: heard)
+    beating.stop()
+    assert [True] == heard

@@ -76,6 +76,12 @@ class Workers:
                     runtime.beat()
                     await self.settle()
 
+    async def overtakes(self, runtime: Runtime) -> None:
+        """Let a worker beat late, and take up what nobody holds once the others had time for a heartbeat."""
+        runtime.beat()
+        assert isinstance(runtime.clock, VirtualClock)
+        await runtime.clock.advance(runtime.limits.lease_renewal_seconds)
+
     async def settle(self) -> None:
         """Let everything happen that needs no time."""
         for runtime in self.there.values():
@@ -301,9 +307,7 @@ async def test_stalled_worker_is_fenced_and_its_code_stopped(workers: Workers) -
     signal = mine.signal
     waiting = asyncio.ensure_future(mine.wait())
     workers.time.pass_by(11)
-    other.beat()
-    other.take_over()
-    await workers.settle()
+    await workers.overtakes(other)
     assert ("other", "interrupted") == (other.store.holder("s-1"), other.run("s-1", mine.id).state)
     assert signal is not None and not signal.aborted
     stalled.beat()
@@ -325,9 +329,7 @@ async def test_stalled_worker_tells_what_became_of_a_parked_run_elsewhere(worker
     waiting = [asyncio.ensure_future(run.wait()) for run in runs]
     reached = asyncio.ensure_future(runs[-1].wait_for("ready"))
     workers.time.pass_by(11)
-    other.beat()
-    other.take_over()
-    await workers.settle()
+    await workers.overtakes(other)
     theirs = other.run(runs[-1].session, runs[-1].id)
     await theirs.decide("q", approve())
     assert True is (await theirs.wait()).result
@@ -374,9 +376,7 @@ async def test_fact_of_a_fenced_worker_does_not_count(workers: Workers) -> None:
     actor = Actor()
     mine = await started(stalled, actor, name="actor", on_crash="error")
     workers.time.pass_by(11)
-    other.beat()
-    other.take_over()
-    await workers.settle()
+    await workers.overtakes(other)
     actor.returns("late")
     await workers.settle()
     assert "crashed_out" == other.run("s-1", mine.id)._end().cause
@@ -414,13 +414,12 @@ async def test_session_that_was_lost_is_taken_up_when_its_heir_is_gone(workers: 
     first, second = await workers.open("first"), await workers.open("second")
     mine = await started(first)
     workers.time.pass_by(11)
-    second.beat()
-    await workers.settle()
+    await workers.overtakes(second)
     first.beat()
     await workers.settle()
     assert ("second", 1) == (first.store.holder("s-1"), first.counters["reloaded"]), "its late heartbeat tells first"
     await second.close()
-    await workers.beat()
+    await workers.overtakes(first)
     assert ("first", 1) == (first.store.holder("s-1"), first.counters["reloaded"])
     assert isinstance(await mine.decide("q", approve()), Decided)
 
@@ -452,9 +451,39 @@ async def test_what_was_left_while_a_worker_stood_still_is_taken_up(workers: Wor
     first.beat()
     await started(first, session="s-2")
     workers.time.pass_by(11)
+    await workers.overtakes(second)
+    assert ("second", 1) == (second.store.holder("s-2"), inputs(second, i.Recovered, "s-2"))
+
+
+async def test_workers_that_stood_still_alike_keep_what_they_hold(workers: Workers) -> None:
+    """Given a machine, or a disk, that stands still for longer than a lease, when its workers go on, then each goes on with
+    its own code: the first to beat takes nothing before the others had time for a heartbeat."""
+    first, second = await workers.open("first"), await workers.open("second")
+    actor = Actor()
+    mine = await started(first, actor, name="actor")
+    workers.time.pass_by(60)
     second.beat()
     await workers.settle()
-    assert ("second", 1) == (second.store.holder("s-2"), inputs(second, i.Recovered, "s-2"))
+    first.beat()
+    await workers.overtakes(second)
+    assert ("first", "running", 0) == (second.store.holder("s-1"), mine.state, inputs(second, i.Recovered))
+    actor.returns("fine")
+    await workers.settle()
+    assert "fine" == (await mine.wait()).result
+
+
+async def test_worker_that_is_late_at_every_beat_takes_over_all_the_same(workers: Workers) -> None:
+    """Given a worker that dies, and another whose beats all come late, then what was left is taken up in bounded time."""
+    first, second = await workers.open("first"), await workers.open("second")
+    await started(first)
+    first._closed = True
+    first.store.inner.close()  # type: ignore[attr-defined]
+    assert isinstance(second.clock, VirtualClock)
+    for _ in range(4):
+        workers.time.pass_by(11)
+        second.beat()
+        await second.clock.advance(second.limits.lease_renewal_seconds / 2)
+    assert ("second", 1) == (second.store.holder("s-1"), inputs(second, i.Recovered))
 
 
 async def test_sessions_of_others_are_left_to_them(workers: Workers) -> None:

@@ -8,7 +8,9 @@ who asks.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, ClassVar
 
 import attrs
@@ -225,8 +227,7 @@ async def test_nothing_is_held_here_for_what_goes_on_elsewhere(workers: Workers)
     assert (0, 0, 0) == (len(first._lines), len(first.controllers), len(first.timers))
     assert 0 == len(first.streams._live)
     die(second)
-    first.beat()
-    await workers.settle()
+    await workers.overtakes(first)
     assert signal is not None and signal is runs[0].signal and signal.cause is None
     await runs[0].abort()
     assert "aborted" == signal.cause
@@ -249,6 +250,24 @@ async def test_lost_session_is_an_error_only_where_code_was_at_work(
     await workers.asked(both)
     told = [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
     assert ["s-2"] == [name for name in ("s-1", "s-2", "s-3") if any(f"session {name}: lost" in one for one in told)]
+
+
+async def test_damaged_request_keeps_nobody_from_the_others(workers: Workers, caplog: pytest.LogCaptureFixture) -> None:
+    """Given a request in the inbox that cannot be read, then that is said once, and whatever else is asked is answered."""
+    first, second = await workers.open("first"), await workers.open("second")
+    mine = await started(first)
+    damaged = asyncio.ensure_future(second.abort_session("s-1"))
+    await workers.settle()
+    with closing(sqlite3.connect(workers.path)) as other, other:
+        other.execute("UPDATE inbox SET record = x'00'")
+    decided = await workers.asked(second.run("s-1", mine.id).decide("q", approve()))
+    await workers.beat()
+    assert isinstance(decided, Decided) and not damaged.done()
+    assert 1 == sum("whoever asked is not answered" in record.getMessage() for record in caplog.records)
+    assert isinstance(second.clock, VirtualClock)
+    await second.clock.advance(LIMITS.inbox_seconds_max + 1)
+    with pytest.raises(StoreError, match="did not answer"):
+        await damaged
 
 
 # -- clocks that differ -----------------------------------------------------------------------------------------------
