@@ -42,7 +42,7 @@ class SQLiteStore(Committing):
         the disk for good, and all that is written behind it in the log with it.
         """
         rows = [(revision, session, revision) for session, revision in revisions.items()]
-        with self._writing, self._transaction() as connection:
+        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
             connection.executemany(schema.MARK_PERFORMED, rows)
             connection.executemany(schema.MARK_OVER, [(session,) for session in revisions])
 

@@ -370,6 +370,29 @@ def test_store_is_closed_though_a_heartbeat_waits_for_others(
     assert 1 == len(faults)
 
 
+def test_note_of_what_was_performed_waits_a_moment_for_others(
+    opened: Callable[[str], SQLiteStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given another worker that commits just then, when it is noted what was performed, as a runtime closes, then the note
+    waits for it: no hook is performed again for that."""
+    store, life = opened("first"), parked("s-1")
+    keep_under(store, life)
+    monkeypatch.setattr(sqlite, "NOTE_SECONDS_MAX", HANG_SECONDS)
+    revision = kept(store).session.revision
+    with closing(sqlite3.connect(store.name, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert store._writer is not None
+        tried = threading.Event()
+        store._writer.set_trace_callback(lambda statement: tried.set() if "BEGIN" in statement else None)
+        noting = threading.Thread(target=lambda: store.mark_performed({"s-1": revision}), daemon=True)
+        noting.start()
+        assert tried.wait(HANG_SECONDS)
+        noting.join(0.05)  # one that does not wait is over by then
+        other.execute("COMMIT")
+        noting.join(HANG_SECONDS)
+    assert revision == kept(store).performed
+
+
 HANG_SECONDS = 30.0
 
 
