@@ -18,8 +18,6 @@ import tokenize
 from pathlib import Path
 from typing import Any
 
-from benchmarks.showing import machine, versions
-
 from .campaign import Campaign, Tally
 
 RECORD = Path(__file__).resolve().parents[2] / "docs" / "reference" / "reliability.json"
@@ -47,6 +45,8 @@ def note(campaign: Campaign, tally: Tally, command: str) -> None:
 
 def figures(campaign: Campaign, tally: Tally, command: str) -> dict[str, Any]:
     """Tell a tally, and when and with what it was taken."""
+    from benchmarks.showing import machine, versions  # found only from the root, where campaigns are run
+
     return {
         "command": command,
         "covered": tally.covered,
