@@ -192,7 +192,7 @@ class Sharing(OpenFile):
         with self._looking:
             if self._beating is None:
                 raise self._shut()
-            self._whereabouts.check()
+            self._whereabouts.check_log()
             try:
                 yield self._beating
             except sqlite3.Error as fault:

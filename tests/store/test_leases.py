@@ -370,6 +370,20 @@ def test_store_is_closed_though_a_heartbeat_waits_for_others(
     assert 1 == len(faults)
 
 
+def test_log_that_was_replaced_is_noticed_by_whoever_looks(opened: Callable[[str], SQLiteStore]) -> None:
+    """Given another file in the place of the log, which no commit looks at, then the next look refuses to go on."""
+    store = opened("first")
+    keep_under(store, parked("s-1"))
+    store.look()
+    log = Path(f"{store.name}-wal")
+    log.rename(f"{log}-away")
+    log.touch()
+    with pytest.raises(StoreError, match="was moved, removed or replaced while it was open"):
+        store.look()
+    Path(f"{log}-away").replace(log)
+    assert () == store.look().asked
+
+
 def test_note_of_what_was_performed_waits_a_moment_for_others(
     opened: Callable[[str], SQLiteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
