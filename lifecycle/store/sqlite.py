@@ -24,7 +24,7 @@ from lifecycle.store.port import Compacted, Resting, at_work, over_since
 from lifecycle.store.record import encode_whole
 from lifecycle.store.sqlite_committing import Committing
 from lifecycle.store.sqlite_file import PATIENCE_SECONDS, first_column
-from lifecycle.store.sqlite_sharing import NOTE_SECONDS_MAX, refuse_others, workers_of
+from lifecycle.store.sqlite_sharing import refuse_others, workers_of
 
 
 class SQLiteStore(Committing):
@@ -42,7 +42,7 @@ class SQLiteStore(Committing):
         the disk for good, and all that is written behind it in the log with it.
         """
         rows = [(revision, session, revision) for session, revision in revisions.items()]
-        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
+        with self._noting() as connection:
             connection.executemany(schema.MARK_PERFORMED, rows)
             connection.executemany(schema.MARK_OVER, [(session,) for session in revisions])
 
@@ -52,7 +52,7 @@ class SQLiteStore(Committing):
             (schema.FOREVER if one.until is None else one.until, one.session, one.revision, lease.worker, lease.epoch)
             for one, lease in ((one, one.lease) for one in sessions)
         ]
-        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
+        with self._noting() as connection:
             connection.executemany(schema.LAY_TO_REST, rows)
 
     # -- letting go ---------------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ class SQLiteStore(Committing):
         runs = entries = 0
         gone: list[str] = []
         refused: list[StoreError] = []
-        with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
+        with self._noting() as connection:
             for name, performed in sessions.items():
                 try:
                     done = self._compact_one(connection, name, performed, before, rows_max)

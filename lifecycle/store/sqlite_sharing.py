@@ -36,7 +36,7 @@ from lifecycle.store.record import Place, decode_asked, decode_reply, encode_ask
 from lifecycle.store.sqlite_file import PATIENCE_SECONDS, OpenFile, Row, first_column
 
 NOTE_SECONDS_MAX = 0.25
-"""How long a note of the inbox waits for the commits of others."""
+"""How long a note of the inbox, or of what needs no step, waits for the commits of others."""
 
 ANSWERED = Done()
 """Stands for the reply of a request wherever nobody decides by which one it is."""
@@ -268,7 +268,7 @@ class Sharing(OpenFile):
 
     @contextmanager
     def _noting(self) -> Iterator[sqlite3.Connection]:
-        """Write something to the inbox, or out of it; for that a moment is waited while others commit."""
+        """Write what is no step: a note, or what leaves; for that a moment is waited while others commit."""
         with self._writing, self._patiently(NOTE_SECONDS_MAX), self._transaction() as connection:
             yield connection
 

@@ -391,7 +391,7 @@ def test_note_of_what_was_performed_waits_a_moment_for_others(
     waits for it: no hook is performed again for that."""
     store, life = opened("first"), parked("s-1")
     keep_under(store, life)
-    monkeypatch.setattr("lifecycle.store.sqlite.NOTE_SECONDS_MAX", HANG_SECONDS)
+    monkeypatch.setattr("lifecycle.store.sqlite_sharing.NOTE_SECONDS_MAX", HANG_SECONDS)
     revision = kept(store).session.revision
     with closing(sqlite3.connect(store.name, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
