@@ -163,7 +163,6 @@ STANDS = "SELECT revision, holder, epoch, rests_until FROM sessions WHERE id = ?
 RUN_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND runs.id = ?"
 KEY_TAKEN = "SELECT 1 FROM sessions JOIN runs ON session = number WHERE sessions.id = ? AND key = ?"
 
-MARK = "SELECT value FROM marks WHERE name = ?"
 LATEST = "SELECT latest FROM journal ORDER BY number DESC LIMIT 1"
 ENDS = (
     f"SELECT ({LATEST}), (SELECT number FROM sessions ORDER BY number DESC LIMIT 1), "
